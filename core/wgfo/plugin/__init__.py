@@ -1,0 +1,55 @@
+"""The public contract: with :mod:`wgfo.model`, the only thing that a plugin imports."""
+
+from wgfo.plugin.errors import (
+    ConfigError,
+    Conflict,
+    Denied,
+    LeaseError,
+    NotFound,
+    OutcomeUnknown,
+    PluginError,
+    ProbeError,
+    ProviderError,
+    Transient,
+    Unsupported,
+    WgfoError,
+    Withdrawn,
+)
+from wgfo.plugin.hookspecs import Hooks, hookimpl, hookspec
+from wgfo.plugin.lease import Grant, Lease, LeaseOffer
+from wgfo.plugin.probe import Mode, ProbeContext, ProbeOffer, PushProbe, Report, Role, RoundProbe
+from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RouteOffer, RouteProvider
+
+__all__ = [
+    "Capabilities",
+    "ConfigError",
+    "Conflict",
+    "Denied",
+    "Grant",
+    "Hooks",
+    "Lease",
+    "LeaseError",
+    "LeaseOffer",
+    "Mode",
+    "NotFound",
+    "OutcomeUnknown",
+    "Permit",
+    "PluginError",
+    "ProbeContext",
+    "ProbeError",
+    "ProbeOffer",
+    "ProviderContext",
+    "ProviderError",
+    "PushProbe",
+    "Report",
+    "Role",
+    "RoundProbe",
+    "RouteOffer",
+    "RouteProvider",
+    "Transient",
+    "Unsupported",
+    "WgfoError",
+    "Withdrawn",
+    "hookimpl",
+    "hookspec",
+]

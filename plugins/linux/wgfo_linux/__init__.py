@@ -1,0 +1,1 @@
+"""The Linux kernel for wgfo: routes, and the interface and handshake probes."""
