@@ -1,0 +1,1 @@
+"""The only asyncio of wgfo: probing, stepping, writing routes, storing, answering."""
