@@ -1,0 +1,49 @@
+# `make` prints this help. `make demo` and `make test` need a machine with python3 and make, nothing else.
+
+export PATH := $(PATH):/usr/sbin:/sbin
+BIN := .venv/bin
+READY := .venv/.ready
+# Without root, what needs network namespaces runs in namespaces of its own.
+ROOTED := $(if $(filter 0,$(shell id -u)),,scripts/contained)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools demo lab test check format constraints clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## two real WireGuard tunnels on this machine: break one, see traffic move
+	@$(ROOTED) $(BIN)/wgfo lab demo
+
+test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
+	@scripts/contained $(BIN)/python -m pytest --cov $(ARGS)
+
+check: setup ## ruff, mypy and the import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## let ruff format the tree
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lab: setup ## bring the two-tunnel lab up and leave it up (needs root; `wgfo lab down` removes it)
+	$(BIN)/wgfo lab up
+
+setup: tools $(READY) ## what the others do first: Debian packages, .venv
+
+tools:
+	@scripts/bootstrap system
+
+$(READY): pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt scripts/bootstrap
+	@scripts/bootstrap venv
+	@touch $@
+
+constraints: tools ## refresh constraints.txt with the newest versions that fit
+	@scripts/bootstrap constraints
+
+clean: ## remove .venv, caches and build results
+	rm -rf .venv dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
