@@ -38,6 +38,11 @@ class ProbeContext:
     timeout_us: int
     monotonic_us: Callable[[], int] = field(repr=False)
     """The daemon's clock; in a simulation it is virtual."""
+    interval_us: int | None = None
+    """The stanza's interval, for probes that push at a pace of their own; None: the kind's default."""
+    destinations: tuple[str, ...] = ()
+    """What the group's data-plane probes reach through this path (addresses, ``host:port``, URLs), the anchor
+    left out: a probe of a lower layer judges by it whether their replies can come back."""
 
 
 class RoundProbe(Protocol):
