@@ -38,6 +38,8 @@ class ProbeContext:
     timeout_us: int
     monotonic_us: Callable[[], int] = field(repr=False)
     """The daemon's clock; in a simulation it is virtual."""
+    probe_class: ProbeClass | None = None
+    """The stanza's class; None: the offer's own. A ``large`` packet must not be fragmented."""
     interval_us: int | None = None
     """The stanza's interval, for probes that push at a pace of their own; None: the kind's default."""
     destinations: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Portable data-plane probes: icmp, tcp and http. They are offered through the same hooks as anyone's."""
