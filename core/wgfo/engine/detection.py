@@ -1,0 +1,206 @@
+"""Detection: per path, facts from evidence.
+
+Decides what each layer, class and target of ONE path says by itself. It does not compare paths, and it names
+no path state: that is judgement's. States here are tallies that count; nothing is forgotten but by new evidence.
+
+May not be added here: anything that needs a second path, the operator's wishes, or routes.
+Words: semantics.md, "Health"; the blackout rule is bounded as in RFC 5880, 6.8.4 (detection time).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from wgfo.engine import handshake as hs
+from wgfo.engine import window
+from wgfo.engine.events import HandshakeRead, LayerReported, RoundClosed
+from wgfo.engine.handshake import Handshake
+from wgfo.engine.policy import STALL_INTERVALS, Act, GroupPolicy, PathPolicy, StreamPolicy
+from wgfo.engine.window import Tally
+from wgfo.model import Layer, LayerReport, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrack:
+    """One stanza through one path."""
+
+    targets: tuple[Tally, ...] = ()
+    anchor: Tally | None = None
+    closed_us: int = -1
+    """When the newest round closed; -1 before the first."""
+    told: bool = False
+    """The newest round told something: not all of its results were unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTrack:
+    """What one source last said of one path; None before its first word."""
+
+    report: LayerReport | None = None
+    since_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PathEvidence:
+    """All evidence of one path."""
+
+    streams: tuple[StreamTrack, ...]
+    sources: tuple[SourceTrack, ...]
+    handshake: Handshake = Handshake()
+
+
+def nothing_yet(policy: GroupPolicy, path: PathPolicy) -> PathEvidence:
+    """Return the evidence of a path before the first event."""
+    streams = tuple(
+        StreamTrack(
+            targets=tuple(Tally() for _ in stream.targets),
+            anchor=Tally() if stream.base and path.anchor else None,
+        )
+        for stream in policy.streams
+    )
+    return PathEvidence(streams, tuple(SourceTrack() for _ in policy.sources))
+
+
+# --- evidence comes in ------------------------------------------------------------------------------------
+
+
+def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> PathEvidence:
+    """Count a closed round."""
+    stream = policy.streams[event.stream]
+    track = evidence.streams[event.stream]
+    capacity = rounds_in(stream, policy.recover.window_us)
+    window_rounds = rounds_in(stream, policy.loss.window_us)
+    capacity = max(capacity, window_rounds)
+    targets = tuple(
+        window.closed(tally, event.round, result, capacity, window_rounds)
+        for tally, result in zip(track.targets, event.results, strict=True)
+    )
+    anchor = track.anchor
+    if anchor is not None and event.anchor is not None:
+        anchor = window.closed(anchor, event.round, event.anchor, capacity, window_rounds)
+    told = any(tally.known & 1 for tally in targets) or (anchor is not None and bool(anchor.known & 1))
+    closed = StreamTrack(targets, anchor, event.at_us, told)
+    before, after = evidence.streams[: event.stream], evidence.streams[event.stream + 1 :]
+    return PathEvidence((*before, closed, *after), evidence.sources, evidence.handshake)
+
+
+def layer_reported(policy: GroupPolicy, evidence: PathEvidence, event: LayerReported) -> PathEvidence:
+    """Keep what a source said; the time is that of the change of its verdict."""
+    place = event.source - len(policy.streams)
+    old = evidence.sources[place]
+    same = old.report is not None and old.report.verdict is event.report.verdict
+    track = SourceTrack(event.report, old.since_us if same else event.at_us)
+    return replace(evidence, sources=(*evidence.sources[:place], track, *evidence.sources[place + 1 :]))
+
+
+def handshake_read(evidence: PathEvidence, event: HandshakeRead) -> PathEvidence:
+    """Keep WireGuard's figures."""
+    return replace(evidence, handshake=hs.read(evidence.handshake, event.report, event.at_us))
+
+
+# --- facts ------------------------------------------------------------------------------------------------
+
+
+def rounds_in(stream: StreamPolicy, span_us: int) -> int:
+    """Return how many rounds of the stream a span holds, at least 1."""
+    return max(1, span_us // stream.interval_us)
+
+
+def base_streams(policy: GroupPolicy) -> tuple[StreamPolicy, ...]:
+    """Return the streams to which the blackout rule applies."""
+    return tuple(stream for stream in policy.streams if stream.base and stream.act is Act.ALONE)
+
+
+def class_streams(policy: GroupPolicy) -> tuple[StreamPolicy, ...]:
+    """Return the streams of the other classes, which can degrade a path."""
+    return tuple(stream for stream in policy.streams if not stream.base and stream.act is Act.ALONE)
+
+
+def interface(policy: GroupPolicy, evidence: PathEvidence) -> SourceTrack | None:
+    """Return what the interface layer's first source said, if there is one and it spoke."""
+    for source, track in zip(policy.sources, evidence.sources, strict=True):
+        if source.layer is Layer.INTERFACE and track.report is not None:
+            return track
+    return None
+
+
+def alone_sources(policy: GroupPolicy, evidence: PathEvidence) -> tuple[SourceTrack, ...]:
+    """Return what the data plane's sources said that may decide on their own (``act = "alone"``)."""
+    return tuple(
+        track
+        for source, track in zip(policy.sources, evidence.sources, strict=True)
+        if source.layer is Layer.DATAPLANE and source.act is Act.ALONE and track.report is not None
+    )
+
+
+def discredited(policy: GroupPolicy, evidence: PathEvidence) -> bool:
+    """Whether data-plane probes through this path prove nothing (strict reverse-path filtering)."""
+    track = interface(policy, evidence)
+    return track is not None and track.report is not None and track.report.discredits
+
+
+def impairment(policy: GroupPolicy, evidence: PathEvidence) -> str:
+    """Return why nothing can be said of the path although its probes run; empty where nothing stands so.
+
+    Only a source that names a ``code`` impairs: one that merely failed to read leaves the data plane to speak.
+    """
+    track = interface(policy, evidence)
+    if track is None or track.report is None:
+        return ""
+    report = track.report
+    return report.reason if report.verdict is Verdict.UNKNOWN and report.code else ""
+
+
+def anchor_tally(policy: GroupPolicy, evidence: PathEvidence) -> Tally | None:
+    """Return the anchor's tally of the first base stream that has one."""
+    for stream in base_streams(policy):
+        anchor = evidence.streams[stream.index].anchor
+        if anchor is not None:
+            return anchor
+    return None
+
+
+def anchor_alive(policy: GroupPolicy, evidence: PathEvidence) -> bool | None:
+    """Whether the far gateway answers; None where there is no anchor or nothing is known."""
+    tally = anchor_tally(policy, evidence)
+    if tally is None or (not tally.fails and not tally.good):
+        return None
+    return tally.good > 0
+
+
+def stalled(policy: GroupPolicy, evidence: PathEvidence, now_us: int) -> StreamPolicy | None:
+    """Return the base stream of which no round closed for five intervals, if there is one."""
+    for stream in base_streams(policy):
+        track = evidence.streams[stream.index]
+        if track.closed_us >= 0 and now_us - track.closed_us > STALL_INTERVALS * stream.interval_us:
+            return stream
+    return None
+
+
+def stall_deadline_us(policy: GroupPolicy, evidence: PathEvidence) -> int | None:
+    """Return when ``stalled`` will be true if nothing more comes."""
+    times = [
+        evidence.streams[stream.index].closed_us + STALL_INTERVALS * stream.interval_us + 1
+        for stream in base_streams(policy)
+        if evidence.streams[stream.index].closed_us >= 0
+    ]
+    return min(times, default=None)
+
+
+def losing(policy: GroupPolicy, evidence: PathEvidence) -> bool:
+    """Whether any known round of the loss window, of any stream, lost anything: the cheap first question."""
+    return any(
+        window.recent(tally.lost, rounds_in(stream, policy.loss.window_us))
+        for stream in policy.streams
+        for tally in evidence.streams[stream.index].targets
+    )
+
+
+def median_rtt_us(evidence: PathEvidence, streams: tuple[StreamPolicy, ...]) -> int | None:
+    """Return the median RTT of the targets (of the anchor, where there are none) over the loss window."""
+    series: list[bytes] = []
+    for stream in streams:
+        track = evidence.streams[stream.index]
+        tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
+        series += [tally.rtts for tally in tallies]
+    return window.median_us(series)
