@@ -1,8 +1,8 @@
 """What a configuration means for *this* process: plugins chosen, sites resolved, everything parsed.
 
-``resolve()`` of :mod:`wgfo.config.resolve` makes a :class:`Setup` from a validated configuration, the installed
-plugins, the site and the ``--provider`` selection. The daemon, ``check``, ``plan`` and the simulator start from
-it and never look into the configuration again.
+``resolve()`` of :mod:`wgfo.config.resolve` makes a :class:`Setup` from a validated configuration, the
+installed plugins, the site and the ``--provider`` selection. The daemon, ``check``, ``plan`` and the
+simulator start from it and never look into the configuration again.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ ACCEPTED: Final = 'a whole number and a unit: us, ms, s, m, h or d, such as "800
 
 @dataclass(frozen=True, slots=True, order=True)
 class Duration:
-    """A length of time, written as text in a configuration: ``"800ms"``, ``"1s"``, ``"5m"``, ``"1h"``, ``"1d"``."""
+    """A length of time, written as text in a configuration: ``"800ms"``, ``"1s"``, ``"5m"``, ``"1d"``."""
 
     us: int
     """Microseconds, never negative."""
