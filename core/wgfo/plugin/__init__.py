@@ -18,7 +18,7 @@ from wgfo.plugin.errors import (
 from wgfo.plugin.hookspecs import Hooks, hookimpl, hookspec
 from wgfo.plugin.lease import Grant, Lease, LeaseOffer
 from wgfo.plugin.probe import Mode, ProbeContext, ProbeOffer, PushProbe, Report, Role, RoundProbe
-from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RouteOffer, RouteProvider
+from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RequestRates, RouteOffer, RouteProvider
 
 __all__ = [
     "Capabilities",
@@ -42,6 +42,7 @@ __all__ = [
     "ProviderError",
     "PushProbe",
     "Report",
+    "RequestRates",
     "Role",
     "RoundProbe",
     "RouteOffer",

@@ -29,6 +29,19 @@ from wgfo.model import (
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRates:
+    """The account's token buckets as the platform documents them, less a reserve; 0 per second: unbounded.
+
+    Reads and writes have a bucket each, shared by every instance of the same ``RouteOffer.scope``.
+    """
+
+    writes_per_s: int = 0
+    write_burst: int = 1
+    reads_per_s: int = 0
+    read_burst: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider instance can do, and how much at once."""
 
@@ -45,6 +58,8 @@ class Capabilities:
     ipv6: bool = True
     replaces: bool = True
     """A route is replaced in place; otherwise make before break, and two of ours may stand for a moment."""
+    rates: RequestRates = RequestRates()
+    """How many requests the account allows."""
 
 
 class Permit(Protocol):
