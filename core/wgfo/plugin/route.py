@@ -123,12 +123,14 @@ class RouteProvider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RouteOffer:
-    """A kind of route provider. The parsers are pure, import no SDK, and raise ``ValueError`` with a sentence
-    that says what is accepted."""
+    """A kind of route provider.
+
+    The parsers are pure, import no SDK, and raise ``ValueError`` with a sentence that says what is accepted.
+    """
 
     kind: str
     options_model: type[BaseModel]
-    """The keys of ``[provider.NAME]`` (``extra="forbid"``), without the core's own: kind, deadline, parallel."""
+    """The keys of ``[provider.NAME]`` (``extra="forbid"``), without the core's own (kind, deadline, parallel)."""
     parse_table: Callable[[str, BaseModel], TableName]
     parse_hop: Callable[[str, BaseModel], Hop]
     open: Callable[[BaseModel], RouteProvider]
