@@ -130,7 +130,7 @@ class RouteOffer:
 
     kind: str
     options_model: type[BaseModel]
-    """The keys of ``[provider.NAME]`` (``extra="forbid"``), without the core's own (kind, deadline, parallel)."""
+    """The keys of ``[provider.NAME]`` (``extra="forbid"``), less the core's own: kind, deadline, parallel."""
     parse_table: Callable[[str, BaseModel], TableName]
     parse_hop: Callable[[str, BaseModel], Hop]
     open: Callable[[BaseModel], RouteProvider]
