@@ -51,7 +51,7 @@ def build_request(family: int, echo: Echo, size: int) -> bytes:
 
 def internet_checksum(data: bytes) -> int:
     """Return the ones' complement sum of RFC 1071 over an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
 

@@ -1,8 +1,8 @@
 """How a socket is made to leave through one path, and how that is verified.
 
 A probe that could leak through another route would call a dead path healthy. So a socket is bound to its
-device (``SO_BINDTODEVICE``), marked, or both; the kernel is asked back what it took; and a socket whose device
-was removed or made again (a new interface index under the old name) is known and opened afresh.
+device (``SO_BINDTODEVICE``), marked, or both; the kernel is asked back what it took; and a socket whose
+device was removed or made again (a new interface index under the old name) is known and opened afresh.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Egress:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
     def holds(self, sock: socket.socket) -> bool:
-        """Whether ``sock`` still leaves this way: the kernel answers with the *present* name of its device."""
+        """Whether ``sock`` still leaves this way: the kernel tells the *present* name of its device."""
         try:
             bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _IFNAMSIZ)
         except OSError:  # ENODEV: the device that it was bound to is gone

@@ -1,7 +1,7 @@
 """What a probe's target may look like, and which address it is through a path.
 
-A host is an IP address, or a name that the path's ``targets`` give an address to. DNS is used by ``http`` alone
-and only for names that no path names: it is a second thing that can fail, and says nothing of the path.
+A host is an IP address, or a name that the path's ``targets`` give an address to. DNS is used by ``http``
+alone, for names that no path names: it is a second thing that can fail, and says nothing of the path.
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ def parse_url(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a target URL carries a user or password: secrets never stand in targets; remove it")
     if parts.fragment:
-        raise ValueError(
-            f"target {text!r} has a fragment (#{parts.fragment}), which is never sent; remove it"
-        )
+        raise ValueError(f"target {text!r} has a fragment, which is never sent; remove #{parts.fragment}")
     parse_host(parts.hostname or "")
     return text
 
@@ -162,6 +160,6 @@ def resolve_url(text: str, path: PathView) -> str:
 
 
 def split_resolved_url(text: str) -> tuple[str, str | None]:
-    """Split what :func:`resolve_url` returned into the URL and the address, None where DNS or the URL says."""
+    """Split what :func:`resolve_url` returned into the URL and the address, None where it has none."""
     url, at, address = text.partition(AT)
     return url, address if at else None

@@ -1,0 +1,69 @@
+"""Offers the portable probes: icmp, tcp and http."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from pydantic import BaseModel
+
+from wgfo.model import HTTP, SMALL, TCP, Layer
+from wgfo.plugin import Mode, ProbeContext, ProbeOffer, Role, RoundProbe, hookimpl
+from wgfo.probes import targets
+from wgfo.probes.http import HttpOptions, HttpProbe
+from wgfo.probes.icmp import IcmpOptions, IcmpProbe
+from wgfo.probes.tcp import TcpOptions, TcpProbe
+
+
+def _open_icmp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    return IcmpProbe(context, cast("IcmpOptions", options))
+
+
+def _open_tcp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    return TcpProbe(context, cast("TcpOptions", options))
+
+
+def _open_http(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    return HttpProbe(context, cast("HttpOptions", options))
+
+
+ICMP_OFFER = ProbeOffer(
+    kind="icmp",
+    layer=Layer.DATAPLANE,
+    role=Role.AUTHORITY,
+    mode=Mode.ROUND,
+    options_model=IcmpOptions,
+    open=_open_icmp,
+    probe_class=SMALL,
+    parse_target=targets.parse_host,
+    resolve_target=targets.resolve_host,
+    default_when=lambda path: path.peer is not None,
+)
+TCP_OFFER = ProbeOffer(
+    kind="tcp",
+    layer=Layer.DATAPLANE,
+    role=Role.AUTHORITY,
+    mode=Mode.ROUND,
+    options_model=TcpOptions,
+    open=_open_tcp,
+    probe_class=TCP,
+    parse_target=targets.parse_host_port,
+    resolve_target=targets.resolve_host_port,
+)
+HTTP_OFFER = ProbeOffer(
+    kind="http",
+    layer=Layer.DATAPLANE,
+    role=Role.AUTHORITY,
+    mode=Mode.ROUND,
+    options_model=HttpOptions,
+    open=_open_http,
+    probe_class=HTTP,
+    parse_target=targets.parse_url,
+    resolve_target=targets.resolve_url,
+)
+
+
+@hookimpl
+def wgfo_probe_offers() -> Sequence[ProbeOffer]:
+    """Return the three portable kinds."""
+    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER)
