@@ -34,6 +34,9 @@ class Files(Protocol):
     def size(self, path: Path) -> int:
         """Return the bytes of a file."""
 
+    def changed_us(self, path: Path) -> int:
+        """Return when a file was last written, by the wall clock."""
+
     def read(self, path: Path) -> bytes:
         """Return a whole file."""
 
@@ -86,6 +89,10 @@ class DiskFiles:
     def size(self, path: Path) -> int:
         """Return the bytes of a file."""
         return path.stat().st_size
+
+    def changed_us(self, path: Path) -> int:
+        """Return when a file was last written."""
+        return path.stat().st_mtime_ns // 1_000
 
     def read(self, path: Path) -> bytes:
         """Return a whole file."""
