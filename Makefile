@@ -3,8 +3,6 @@
 export PATH := $(PATH):/usr/sbin:/sbin
 BIN := .venv/bin
 READY := .venv/.ready
-# Without root, what needs network namespaces runs in namespaces of its own.
-ROOTED := $(if $(filter 0,$(shell id -u)),,scripts/contained)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo lab test check format constraints clean
@@ -13,7 +11,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## two real WireGuard tunnels on this machine: break one, see traffic move
-	@$(ROOTED) $(BIN)/wgfo lab demo
+	@$(BIN)/wgfo lab demo
 
 test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
 	@scripts/contained $(BIN)/python -m pytest --cov $(ARGS)
@@ -28,7 +26,7 @@ format: setup ## let ruff format the tree
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lab: setup ## bring the two-tunnel lab up and leave it up (needs root; `wgfo lab down` removes it)
+lab: setup ## bring that lab up and leave it up; `wgfo lab down` removes it
 	$(BIN)/wgfo lab up
 
 setup: tools $(READY) ## what the others do first: Debian packages, .venv
