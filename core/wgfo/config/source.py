@@ -23,7 +23,7 @@ class Node:
     number: int = 0
     """Place in its list as written, from 1."""
     lost: set[str] = field(default_factory=set)
-    """Keys of lists that lost an item to a mistake: what refers to them cannot be judged."""
+    """Keys lost to a mistake, and those of lists that lost an item: what refers to them cannot be judged."""
 
     def raw(self) -> Any:
         """Return the plain value, as ``tomllib`` would."""
@@ -136,6 +136,7 @@ def cut(root: Node, path: KeyPath) -> None:
     else:
         assert parent.table is not None
         del parent.table[part]
+        parent.lost.add(part)
 
 
 def where(root: Node, path: KeyPath) -> str:

@@ -93,6 +93,9 @@ def _some(values: Items) -> Items:
 
 
 def _size(value: object) -> int:
+    """Bytes as a number, or text with a unit."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or not int(match.group(1)):
         raise ValueError(
@@ -121,7 +124,11 @@ Points = Annotated[int, Field(strict=True, ge=0, le=100)]
 Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[Duration, AfterValidator(_positive)]
 Interval = Annotated[Duration, AfterValidator(_interval)]
-Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": _SIZE.pattern})]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": f"^{_SIZE.pattern}$"}),
+]
 Name = Annotated[str, AfterValidator(_name)]
 TargetName = Annotated[str, AfterValidator(_target_name)]
 Text = Annotated[str, Field(min_length=1)]
