@@ -1,0 +1,202 @@
+"""Many routes at once over one rtnetlink socket: dumps parsed in slices, writes in batches.
+
+The kernel carries out a batch while ``send`` runs: nothing of it lands later, whatever becomes of the call.
+A dump that is left halfway blocks the socket (EBUSY), so the socket is then thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wgfo.plugin import OutcomeUnknown, Transient
+from wgfo_linux import wire
+from wgfo_linux.errors import from_os, raised
+from wgfo_linux.namespace import netlink_socket
+from wgfo_linux.wire import Body, Destination, Refusal
+
+BATCH: Final = 64
+"""Requests in one send: half a millisecond in the kernel, and their acks fit any receive buffer."""
+_RECEIVE: Final = 1 << 16
+_DUMP_TRIES: Final = 5
+_TIMEOUT_S: Final = 5.0
+_SEQUENCES: Final = 1 << 31
+_PORTS_REMEMBERED: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RouteWrite:
+    """One request: replace (or create) a route, or delete exactly this one."""
+
+    destination: Destination
+    body: Body
+    delete: bool = False
+
+    def encode(self, sequence: int) -> bytes:
+        """Return the message."""
+        payload = wire.route(self.destination, self.body)
+        if self.delete:
+            flags, kind = wire.NLM_REQUEST | wire.NLM_ACK, wire.RTM_DELROUTE
+        else:
+            flags = wire.NLM_REQUEST | wire.NLM_ACK | wire.NLM_REPLACE | wire.NLM_CREATE
+            kind = wire.RTM_NEWROUTE
+        return wire.message(kind, flags, sequence, payload)
+
+
+class RouteSocket:
+    """Dumps tables and writes routes in one namespace; one exchange at a time."""
+
+    def __init__(self, namespace: str | None) -> None:
+        self._namespace = namespace
+        self._socket: socket.socket | None = None
+        self._sequence = 0
+        self._lock = asyncio.Lock()
+        self._ports: list[int] = []
+
+    def open(self) -> None:
+        """Open the socket now, to learn early what is wrong."""
+        self._connected()
+
+    def close(self) -> None:
+        """Close the socket; the next exchange opens another one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def wrote(self, port: int) -> bool:
+        """Whether a notification with this port was caused by a write of this object."""
+        return port in self._ports
+
+    async def dump(self, table: int, family: int, see: Callable[[Destination, Body], None]) -> None:
+        """Show ``see`` every route of a table, in the kernel's order, in slices of one datagram.
+
+        Restarted, after ``see`` was called for some, never: an interrupted dump raises :class:`Interrupted`.
+        """
+        async with self._lock:
+            try:
+                await self._dump(table, family, see)
+            except BaseException:
+                self.close()
+                raise
+
+    async def _dump(self, table: int, family: int, see: Callable[[Destination, Body], None]) -> None:
+        connected = self._connected()
+        sequence = self._next()
+        flags = wire.NLM_REQUEST | wire.NLM_DUMP
+        self._send(
+            connected, wire.message(wire.RTM_GETROUTE, flags, sequence, wire.dump_request(family, table))
+        )
+        decoder = wire.RouteDecoder()
+        interrupted = False
+        while True:
+            data = await self._receive(connected)
+            for kind, flags, number, _port, at, end in wire.messages(data):
+                if number != sequence:
+                    continue
+                interrupted |= bool(flags & wire.NLM_DUMP_INTERRUPTED)
+                if kind in {wire.NLMSG_DONE, wire.NLMSG_ERROR}:
+                    _finish(wire.refusal(data, at, end, flags), interrupted=interrupted)
+                    return
+                destination, body = decoder.decode(data, at, end)
+                if body.table == table:
+                    see(destination, body)
+            await asyncio.sleep(0)
+
+    async def write(self, writes: Sequence[RouteWrite]) -> list[Refusal | None]:
+        """Send a batch (at most ``BATCH``) in one datagram and return the kernel's answer to each, in order.
+
+        Raises:
+            OutcomeUnknown: the answers did not come; the kernel may have carried out any of it.
+            Transient: nothing was sent.
+        """
+        assert len(writes) <= BATCH
+        async with self._lock:
+            connected = self._connected()
+            numbers = {self._next(): index for index, _ in enumerate(writes)}
+            data = b"".join(one.encode(number) for one, number in zip(writes, numbers, strict=True))
+            try:
+                self._send(connected, data)
+                return await self._answers(connected, numbers)
+            except BaseException:
+                self.close()
+                raise
+
+    async def _answers(self, connected: socket.socket, numbers: dict[int, int]) -> list[Refusal | None]:
+        answers: list[Refusal | None] = [None] * len(numbers)
+        while numbers:
+            try:
+                data = await self._receive(connected)
+            except Transient as error:
+                raise OutcomeUnknown(
+                    f"the kernel's answer to {len(answers)} route writes was lost: {error}"
+                ) from error
+            for kind, flags, number, _port, at, end in wire.messages(data):
+                index = numbers.pop(number, None) if kind == wire.NLMSG_ERROR else None
+                if index is not None:
+                    answers[index] = wire.refusal(data, at, end, flags)
+        return answers
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = netlink_socket(self._namespace)
+            self._ports = [*self._ports, self._socket.getsockname()[0]][-_PORTS_REMEMBERED:]
+        return self._socket
+
+    def _next(self) -> int:
+        self._sequence = self._sequence % _SEQUENCES + 1
+        return self._sequence
+
+    @staticmethod
+    def _send(connected: socket.socket, data: bytes) -> None:
+        try:
+            connected.send(data)
+        except OSError as error:
+            raise from_os(error, "sending to the kernel's routing socket") from error
+
+    @staticmethod
+    async def _receive(connected: socket.socket) -> bytes:
+        while True:
+            try:
+                return connected.recv(_RECEIVE)
+            except BlockingIOError:
+                await readable(connected, _TIMEOUT_S)
+            except OSError as error:
+                raise from_os(error, "reading from the kernel's routing socket") from error
+
+
+class Interrupted(Transient):
+    """The table changed while it was dumped: what was seen may be inconsistent."""
+
+
+def _finish(refused: Refusal | None, *, interrupted: bool) -> None:
+    """A table that was never used does not exist: that is an empty table (ENOENT)."""
+    if refused is not None and refused.code != errno.ENOENT:
+        raise raised(refused, "reading the routing table")
+    if interrupted:
+        raise Interrupted("the routing table changed while it was read")
+
+
+async def readable(connected: socket.socket, timeout_s: float) -> None:
+    """Wait until a socket has something to read.
+
+    Raises:
+        Transient: it had nothing in time.
+    """
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(connected, _wake, ready)
+    try:
+        await asyncio.wait_for(ready, timeout_s)
+    except TimeoutError:
+        raise Transient(f"the kernel did not answer within {timeout_s:g} s") from None
+    finally:
+        loop.remove_reader(connected)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

@@ -1,0 +1,202 @@
+"""Pointing a set at a hop: what to write is decided from a fresh dump, then written in batches.
+
+Every write is a replace in place (``NLM_F_REPLACE | NLM_F_CREATE``): the prefix is never without a route.
+IPv6 replaces the first route of the same metric whatever its kind, also across "with gateway" and "device
+only" (``fib6_add_rt2node``). A leftover is deleted, and a fallback written, only where the route itself
+stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from wgfo.model import FailureKind, Foreign, Observed, PathHop, Prefix, SetChange, SetOutcome, WriteFailure
+from wgfo.plugin import Permit, Withdrawn
+from wgfo_linux import wire
+from wgfo_linux.bulk import BATCH, RouteSocket, RouteWrite
+from wgfo_linux.config import FALLBACK_METRIC
+from wgfo_linux.errors import failure, missing_device
+from wgfo_linux.hops import Candidate
+from wgfo_linux.observe import Seen, View, meaning_of, missing_fallback
+from wgfo_linux.wire import Body, Destination, Refusal
+
+IPV4: Final = 4
+HOPELESS: Final = frozenset((errno.EPERM, errno.EACCES, errno.ENODEV))
+"""What the kernel refuses so for one destination, it would refuse for all of them."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one ``point`` has to do."""
+
+    unchanged: int = 0
+    routes: list[RouteWrite] = field(default_factory=list)
+    around: list[RouteWrite] = field(default_factory=list)
+    """Fallbacks and leftovers, after the routes."""
+    failures: list[WriteFailure] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Result:
+    """How a list of writes went."""
+
+    written: int = 0
+    refused: list[tuple[RouteWrite, Refusal]] = field(default_factory=list)
+    not_attempted: int = 0
+
+
+def plan(view: View, seen: Seen, change: SetChange, table: int) -> Plan:
+    """Compare what stands with what is wanted.
+
+    Raises:
+        NotFound: the hop's device does not exist.
+    """
+    target = next(one for one in view.known if one.path == change.path)
+    if target.missing:
+        raise missing_device(str(target.spec.device), where(view))
+    made, observed_of = Plan(), _Meanings(view)
+    refused: set[Destination] = set()
+    for prefix, packed in zip(view.packed.prefixes, view.packed.destinations, strict=True):
+        observed = observed_of(seen.at_key.get(packed))
+        if observed == PathHop(change.path):
+            made.unchanged += 1
+        elif (problem := _problem(view, observed, change, target, prefix)) is not None:
+            made.failures.append(problem)
+            refused.add(packed)
+        else:
+            made.routes.append(RouteWrite(packed, _route(view, target, packed, table)))
+    made.around = [one for one in _around(view, seen, table) if one.destination not in refused]
+    return made
+
+
+class _Meanings:
+    """Says what a body means; most of a table shares a few."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._known: dict[int, Observed] = {}
+
+    def __call__(self, body: Body | None) -> Observed:
+        found = self._known.get(id(body))
+        if found is None:
+            found = self._known[id(body)] = meaning_of(self._view, body)
+        return found
+
+
+def where(view: View) -> str:
+    """Return where the set's routes are, for texts."""
+    return f"table {view.route_set.table}"
+
+
+def _problem(
+    view: View, observed: Observed, change: SetChange, target: Candidate, prefix: Prefix
+) -> WriteFailure | None:
+    """Say why this destination must not or cannot be written."""
+    taken = change.owned or change.route_set.adopt
+    if isinstance(observed, Foreign) and not observed.written_by_us and not taken:
+        return WriteFailure(
+            FailureKind.FOREIGN,
+            f"{where(view)}: {prefix} has a route of others ({observed.text}); delete it, or take it over "
+            f"with `wgfo adopt {change.route_set.group}` or adopt = true",
+            prefix,
+        )
+    if ":" in prefix and target.spec.gateway is not None and target.spec.gateway.version == IPV4:
+        return WriteFailure(
+            FailureKind.UNSUPPORTED,
+            f"{where(view)}: the IPv6 prefix {prefix} cannot have the IPv4 gateway of '{target.spec}'; "
+            f"give IPv6 prefixes a [[group.route]] of their own",
+            prefix,
+        )
+    return None
+
+
+def _route(view: View, target: Candidate, packed: Destination, table: int) -> Body:
+    return Body(
+        type=wire.TYPE_UNICAST,
+        protocol=view.options.protocol,
+        flags=0,
+        table=table,
+        metric=view.options.metric_for(ipv6=wire.is_ipv6(packed)),
+        oif=target.oif or 0,
+        gateway=target.gateway,
+    )
+
+
+def _around(view: View, seen: Seen, table: int) -> Iterator[RouteWrite]:
+    fallback = Body(
+        wire.TYPE_UNREACHABLE, view.options.protocol, flags=0, table=table, metric=FALLBACK_METRIC
+    )
+    for packed in missing_fallback(view, seen):
+        yield RouteWrite(packed, fallback)
+    for packed, body in seen.leftover:
+        yield RouteWrite(packed, body, delete=True)
+
+
+# --- carrying it out --------------------------------------------------------------------------------------
+
+
+async def carry_out(
+    routes: RouteSocket, made: Plan, view: View, change: SetChange, permit: Permit
+) -> SetOutcome:
+    """Write the routes, then what surrounds them, and sum it up."""
+    result = await _write(routes, made.routes, permit)
+    broken = {write.destination for write, _ in result.refused}
+    rest = [] if result.not_attempted else [one for one in made.around if one.destination not in broken]
+    around = await _write(routes, rest, permit)
+    hop = str(change.hop)
+    return SetOutcome(
+        set_id=change.route_set.id,
+        written=result.written,
+        unchanged=made.unchanged,
+        failures=(*made.failures, *_failures(view, hop, result), *_failures(view, hop, around)),
+        not_attempted=result.not_attempted + around.not_attempted,
+    )
+
+
+async def _write(routes: RouteSocket, writes: Sequence[RouteWrite], permit: Permit) -> Result:
+    """Write in batches. The permit is asked for each write; when it lapses, nothing more is sent."""
+    result = Result()
+    for start in range(0, len(writes), BATCH):
+        batch = writes[start : start + BATCH]
+        try:
+            for _ in batch:
+                await permit.write()
+        except Withdrawn:
+            result.not_attempted = len(writes) - start
+            return result
+        hopeless = _take(result, batch, await routes.write(batch))
+        if hopeless:
+            result.not_attempted = len(writes) - start - len(batch)
+            return result
+        await asyncio.sleep(0)
+    return result
+
+
+def _take(result: Result, batch: Sequence[RouteWrite], answers: Sequence[Refusal | None]) -> bool:
+    """Count the answers; True when it is no use to go on. What was to be deleted and is gone is done."""
+    refused = [
+        (write, answer)
+        for write, answer in zip(batch, answers, strict=True)
+        if answer is not None and not (write.delete and answer.code == errno.ESRCH)
+    ]
+    result.refused += refused
+    result.written += len(batch) - len(refused)
+    return any(answer.code in HOPELESS for _, answer in refused)
+
+
+def _failures(view: View, hop: str, result: Result) -> Iterator[WriteFailure]:
+    """One failure for each refused destination, or one for all of them where the reason is hopeless."""
+    for write, answer in result.refused:
+        what = "delete of a leftover" if write.delete else _words(write, hop)
+        if answer.code in HOPELESS and not result.written:
+            yield failure(answer, what, where(view), None)
+            return
+        yield failure(answer, what, where(view), Prefix(wire.network(write.destination)))
+
+
+def _words(write: RouteWrite, hop: str) -> str:
+    return hop if write.body.type == wire.TYPE_UNICAST else "unreachable"
