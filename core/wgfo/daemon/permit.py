@@ -46,7 +46,7 @@ class CallPermit:
         self._order = order
         self._veto = veto
         self._withdrawn: str | None = None
-        self._waits: set[asyncio.Task[None]] = set()
+        self._waits: dict[asyncio.Task[None], None] = {}
         self.writes = 0
         """Mutating requests that were let out."""
 
@@ -86,12 +86,12 @@ class CallPermit:
     async def _acquire(self, line: Line, priority: Priority) -> None:
         """Wait in the account's line, at most until the deadline."""
         wait = asyncio.ensure_future(self._budget.acquire(line, priority, self._order))
-        self._waits.add(wait)
+        self._waits[wait] = None
         left_us = self._deadline_us - self._clock.monotonic_us()
         try:
             done, _ = await asyncio.wait({wait}, timeout=left_us / _US)
         finally:
-            self._waits.discard(wait)
+            self._waits.pop(wait)
             wait.cancel()
         if not done:
             raise Withdrawn("the deadline passed while the request waited for the account's budget")
