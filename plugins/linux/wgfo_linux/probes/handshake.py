@@ -33,8 +33,8 @@ class HandshakeProbe:
     def __init__(self, context: ProbeContext, devices: DeviceReader) -> None:
         if context.path.interface is None:
             raise ProbeError(
-                f"path {context.path.name!r} of group {context.path.group!r} has no interface for this probe to "
-                'read; set interface = "…" on the path'
+                f"path {context.path.name!r} of group {context.path.group!r} has no interface to read; "
+                'set interface = "…" on the path'
             )
         self._name = context.path.interface
         self._path = context.path

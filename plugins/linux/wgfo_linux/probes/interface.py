@@ -26,7 +26,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -48,23 +47,14 @@ class InterfaceOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A destination whose replies strict filtering drops."""
-
-    destination: str
-    other_way: bool
-    """Its route leaves by another interface; otherwise there is none."""
-
-
 class InterfaceProbe:
     """Reports one interface; all probes of a process share the ``links`` table."""
 
     def __init__(self, context: ProbeContext, links: LinkTable) -> None:
         if context.path.interface is None:
             raise ProbeError(
-                f"path {context.path.name!r} of group {context.path.group!r} has no interface for this probe to "
-                'watch; set interface = "…" on the path'
+                f"path {context.path.name!r} of group {context.path.group!r} has no interface to watch; "
+                'set interface = "…" on the path'
             )
         self._name = context.path.interface
         self._destinations = ipv4_destinations(context.path, context.destinations)
@@ -88,25 +78,23 @@ class InterfaceProbe:
     async def aclose(self) -> None:
         """``run`` has released the watch."""
 
-    async def _dropped(self, link: Link | None) -> tuple[Dropped, ...] | None:
+    async def _dropped(self, link: Link | None) -> tuple[str, ...] | None:
         """Return what strict filtering drops of the replies; None where it has no say."""
         if link is None or not link.strict or self._destinations == ():
             return None
         try:
-            asked = [await _ask(link.index, destination) for destination in self._destinations or ()]
+            return tuple([to for to in self._destinations or () if not await _reply_accepted(link.index, to)])
         except (OSError, ValueError) as error:
             raise ProbeError(f"the kernel's routes cannot be asked over netlink: {error}") from error
-        return tuple(dropped for dropped in asked if dropped is not None)
 
 
-async def _ask(index: int, destination: str) -> Dropped | None:
+async def _reply_accepted(index: int, destination: str) -> bool:
+    """Ask as the filter does; where not even a probe can leave, that is for the data plane to say."""
     out = await find_way(destination, index=index)
     if out is None or out.source is None:
-        return None  # not even a probe can leave: for the data plane to say
+        return True
     back = await find_way(destination, source=out.source)
-    if back is not None and back.index == index:
-        return None
-    return Dropped(destination, other_way=back is not None)
+    return back is not None and back.index == index
 
 
 def ipv4_destinations(path: PathView, destinations: Sequence[str]) -> tuple[str, ...] | None:
@@ -135,7 +123,7 @@ def _is_ipv6(text: str) -> bool:
     return "[" in text or text.count(":") > 1
 
 
-def judge(name: str, link: Link | None, dropped: Sequence[Dropped] | None) -> LayerReport:
+def judge(name: str, link: Link | None, dropped: Sequence[str] | None) -> LayerReport:
     """Say what an interface in that state is worth; ``dropped`` is None where strict filtering has no say."""
     if link is None:
         return _report(Verdict.DOWN, "missing", f"there is no interface {name}")
@@ -148,7 +136,7 @@ def judge(name: str, link: Link | None, dropped: Sequence[Dropped] | None) -> La
     return _report(Verdict.UP, "up", f"{name} is up")
 
 
-def _strict(name: str, link: Link, dropped: Sequence[Dropped]) -> LayerReport:
+def _strict(name: str, link: Link, dropped: Sequence[str]) -> LayerReport:
     key = name.replace(".", "/")  # sysctl's way to write a dot inside a name
     set_by = [
         f"net.ipv4.conf.{which}.rp_filter=1"
@@ -157,17 +145,16 @@ def _strict(name: str, link: Link, dropped: Sequence[Dropped]) -> LayerReport:
     ]
     reason = (
         f"rp_filter: strict reverse-path filtering on {name} ({', '.join(set_by)}) drops what returns by "
-        f"this path while the route back leaves by another{_examples(dropped)}; set net.ipv4.conf.{key}.rp_filter=2"
+        f"this path unless the route back leaves by it{_examples(dropped)}; set net.ipv4.conf.{key}.rp_filter=2"
     )
     return LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, reason, "rp_filter", discredits=bool(dropped))
 
 
-def _examples(dropped: Sequence[Dropped]) -> str:
+def _examples(dropped: Sequence[str]) -> str:
     if not dropped:
         return ""
     more = f" and {len(dropped) - 1} more" if len(dropped) > 1 else ""
-    how = "leaves by another interface" if dropped[0].other_way else "does not exist"
-    return f", and so the replies to this path's probes: the route to {dropped[0].destination}{more} {how}"
+    return f", as that to {dropped[0]}{more} does not: probes through this path prove nothing"
 
 
 def _report(verdict: Verdict, code: str, reason: str) -> LayerReport:

@@ -93,6 +93,7 @@ class LinkTable:
         self._reader: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self._applied = 0
+        self._lost = False
 
     @contextlib.asynccontextmanager
     async def watching(self, name: str) -> AsyncIterator[Watch]:
@@ -121,7 +122,7 @@ class LinkTable:
             raise ProbeError(f"the kernel's link events cannot be received over netlink: {error}") from error
         with contextlib.suppress(OSError):  # an option that is only nice to have
             self._events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, EVENT_BUFFER_BYTES)
-        self._stale = asyncio.Event()
+        self._stale, self._lost = asyncio.Event(), False
         loop = asyncio.get_running_loop()
         loop.add_reader(self._events, self._drain)
         self._reader = loop.create_task(self._keep_fresh(), name="wgfo-linux links")
@@ -154,20 +155,34 @@ class LinkTable:
 
     def _drain(self) -> None:
         """Apply what waits in the event socket."""
-        try:
-            for _ in range(DATAGRAMS_PER_TURN):
-                if self._events is None:
-                    return
-                for message in messages(self._events.recv(RECEIVE_BYTES)):
-                    self._apply(message)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
+        for _ in range(DATAGRAMS_PER_TURN):
+            if self._events is None:
+                return
+            try:
+                self._apply_all(self._events.recv(RECEIVE_BYTES))
+            except BlockingIOError:
+                self._drained()
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    self._fail(error)
+                self._lost = True
+            except ValueError as error:
                 self._fail(error)
-            self._stale.set()  # ENOBUFS: events were lost
-        except ValueError as error:
-            self._fail(error)
+
+    def _drained(self) -> None:
+        """Make good for an overflow, and only now.
+
+        What still waited was older than what was lost, and the kernel goes on losing events, without a further
+        word, until the socket is empty: a state read before would be overwritten by an older one.
+        """
+        if self._lost:
+            self._lost = False
+            self._stale.set()
+
+    def _apply_all(self, data: bytes) -> None:
+        for message in messages(data):
+            self._apply(message)
 
     def _apply(self, message: Message) -> None:
         if message.kind in (RTM_NEWLINK, RTM_DELLINK):

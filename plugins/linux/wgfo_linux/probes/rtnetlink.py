@@ -47,8 +47,8 @@ STRICT: Final = 1
 _IFINFO: Final = struct.Struct("=BxHiII")
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _INT: Final = struct.Struct("=i")
-_NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
-"""What a route lookup answers for: no route, unreachable, prohibit, blackhole."""
+_NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV)
+"""What a route lookup answers for: no route, unreachable, prohibit, blackhole; or the interface is gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""WireGuard interfaces as wgfo reads them: names, public keys, allowed-ips, handshakes, bytes; never secrets."""
+"""WireGuard interfaces as wgfo reads them, with their peers; never a secret key."""
 
 from wgfo_linux.probes.wireguard.device import Device, Peer, choose_peer
 from wgfo_linux.probes.wireguard.reader import DeviceReader, read_device, wireguard_interfaces
