@@ -43,11 +43,6 @@ def test_no_file_names_the_host_of_a_package_registry() -> None:
     assert found == []
 
 
-def test_the_lock_of_a_package_manager_is_not_kept() -> None:
-    """A lock names the registry that it was made with; constraints.txt is what pins versions."""
-    assert [path for path in files() if path.name in {"uv.lock", "poetry.lock", "Pipfile.lock"}] == []
-
-
 def test_every_file_ends_with_one_newline_and_has_no_trailing_blanks() -> None:
     bad = [
         str(path.relative_to(ROOT))
