@@ -1,0 +1,78 @@
+"""The command ``wgfo``: the table of commands, and how every command ends.
+
+A command is a module with a function (or a Typer with subcommands) and one row in :data:`COMMANDS`. Exit
+codes stand in :mod:`wgfo.cli.codes`; an error raised on purpose is a sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final
+
+import typer
+
+from wgfo import __version__
+from wgfo.cli.codes import ExitCode
+from wgfo.cli.lazy import Command, LazyGroup, new_app
+from wgfo.cli.output import fail
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {
+        "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
+        "plugins": Command("wgfo.cli.plugins:app", "What is installed, offered, broken and why."),
+    }
+)
+"""In the order of ``wgfo --help``."""
+
+
+class _Root(LazyGroup):
+    table: ClassVar[Mapping[str, Command]] = COMMANDS
+
+
+app = new_app(
+    "Keep prefixes reachable over one of several isolated WireGuard paths.",
+    cls=_Root,
+    subcommand_metavar="COMMAND …",
+)
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"wgfo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda value: _version(asked=value),
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    try:
+        app(args=None if argv is None else list(argv), prog_name="wgfo")
+    except Exception as error:
+        if not _ours(error):
+            raise
+        fail(str(error))
+        sys.exit(getattr(error, "exit_code", ExitCode.ERROR))
+
+
+def _ours(error: Exception) -> bool:
+    """Whether wgfo raised it on purpose: then its text is a sentence for the operator."""
+    from wgfo.plugin.errors import WgfoError
+
+    return isinstance(error, WgfoError)
