@@ -7,39 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-
 from tests.support.netns import Namespace, namespaces
-from wgfo.model import GroupName, LayerReport, PathName, PathView
-from wgfo.plugin import ProbeContext, PushProbe, Report
+from tests.support.push import Reports
 
-
-class Reports:
-    """What a probe has said and nobody has looked at yet."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[Report] = asyncio.Queue()
-
-    def emit(self, report: Report) -> None:
-        self._queue.put_nowait(report)
-
-    async def next(self, within_s: float = 1.0) -> Report:
-        async with asyncio.timeout(within_s):
-            return await self._queue.get()
-
-    async def until(self, wanted: Callable[[Report], bool], within_s: float = 2.0) -> Report:
-        """Return the first report that is wanted, and forget those before it."""
-        async with asyncio.timeout(within_s):
-            while True:
-                report = await self._queue.get()
-                if wanted(report):
-                    return report
-
-    async def code(self, code: str, within_s: float = 1.0) -> LayerReport:
-        """Return the next report, which must bear this code."""
-        report = await self.next(within_s)
-        assert isinstance(report, LayerReport)
-        assert report.code == code, report
-        return report
+from wgfo.model import GroupName, PathName, PathView
+from wgfo.plugin import ProbeContext, PushProbe
 
 
 @contextlib.asynccontextmanager

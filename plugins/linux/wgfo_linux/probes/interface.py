@@ -83,9 +83,10 @@ class InterfaceProbe:
         if link is None or not link.strict or self._destinations == ():
             return None
         try:
-            return tuple([to for to in self._destinations or () if not await _reply_accepted(link.index, to)])
+            asked = [(to, await _reply_accepted(link.index, to)) for to in self._destinations or ()]
         except (OSError, ValueError) as error:
             raise ProbeError(f"the kernel's routes cannot be asked over netlink: {error}") from error
+        return tuple(destination for destination, accepted in asked if not accepted)
 
 
 async def _reply_accepted(index: int, destination: str) -> bool:
@@ -145,7 +146,8 @@ def _strict(name: str, link: Link, dropped: Sequence[str]) -> LayerReport:
     ]
     reason = (
         f"rp_filter: strict reverse-path filtering on {name} ({', '.join(set_by)}) drops what returns by "
-        f"this path unless the route back leaves by it{_examples(dropped)}; set net.ipv4.conf.{key}.rp_filter=2"
+        f"this path unless the route back leaves by it{_examples(dropped)}; "
+        f"set net.ipv4.conf.{key}.rp_filter=2"
     )
     return LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, reason, "rp_filter", discredits=bool(dropped))
 

@@ -173,8 +173,8 @@ class LinkTable:
     def _drained(self) -> None:
         """Make good for an overflow, and only now.
 
-        What still waited was older than what was lost, and the kernel goes on losing events, without a further
-        word, until the socket is empty: a state read before would be overwritten by an older one.
+        What still waited was older than what was lost, and the kernel goes on losing events, without a
+        further word, until the socket is empty: a state read before would be overwritten by an older one.
         """
         if self._lost:
             self._lost = False
