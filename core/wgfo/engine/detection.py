@@ -9,7 +9,7 @@ Words: semantics.md, "Health"; the blackout rule is bounded as in RFC 5880, 6.8.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wgfo.engine import handshake as hs
 from wgfo.engine import window
@@ -46,7 +46,7 @@ class PathEvidence:
 
     streams: tuple[StreamTrack, ...]
     sources: tuple[SourceTrack, ...]
-    handshake: Handshake = Handshake()
+    handshake: Handshake = field(default_factory=Handshake)
 
 
 def nothing_yet(policy: GroupPolicy, path: PathPolicy) -> PathEvidence:

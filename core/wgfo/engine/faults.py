@@ -93,14 +93,14 @@ def lives(policy: GroupPolicy, evidence: PathEvidence) -> bool:
 
 def passes(policy: GroupPolicy, evidence: PathEvidence) -> bool:
     """Whether any base target answered its newest known probe (the anchor, where there are no targets)."""
-    return any(tally.good for stream in detection.base_streams(policy) for tally in _tallies(evidence, stream))
+    return any(
+        tally.good for stream in detection.base_streams(policy) for tally in _tallies(evidence, stream)
+    )
 
 
 def answers_elsewhere(scene: Scene, name: PathName, stream: StreamPolicy, place: int) -> bool:
     """Whether a target's newest known probe was answered through any other path."""
-    return any(
-        evidence.streams[stream.index].targets[place].good for _, evidence in scene.others(name)
-    )
+    return any(evidence.streams[stream.index].targets[place].good for _, evidence in scene.others(name))
 
 
 def masked(scene: Scene, name: PathName) -> frozenset[str]:
@@ -125,11 +125,11 @@ def proved(scene: Scene, name: PathName, fault: Fault) -> tuple[PathName, ...]:
     one path first (I14).
     """
     return tuple(
-        other for other, evidence in scene.others(name) if _proves(scene, name, fault, evidence)
+        other for other, evidence in scene.others(name) if _proves(scene, name, fault, other, evidence)
     )
 
 
-def _proves(scene: Scene, name: PathName, fault: Fault, there: PathEvidence) -> bool:
+def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: PathEvidence) -> bool:
     policy = scene.policy
     if detection.discredited(policy, there):
         return False
@@ -144,7 +144,10 @@ def _proves(scene: Scene, name: PathName, fault: Fault, there: PathEvidence) -> 
             for stream in detection.class_streams(policy)
         )
     if fault.rule is FaultRule.LOSS:
-        return _newest_good_us(policy, there) >= scene.now_us - policy.loss.confirm_us
+        fresh = _newest_good_us(policy, there) >= scene.now_us - policy.loss.confirm_us
+        return fresh and compare(scene, name, other).trips(policy.loss.percent, policy.loss.margin)
+    if fault.rule is FaultRule.LATENCY:
+        return passes(policy, there) and latency_fault(scene, other) is None
     return _newest_good_us(policy, there) > fault.fault_us and passes(policy, there)
 
 
@@ -245,8 +248,10 @@ def _blackout(scene: Scene, name: PathName) -> Fault | None:
 
 
 def _own_fault(scene: Scene, name: PathName, streams: Sequence[StreamPolicy]) -> bool:
-    """Whether silence of every target, behind a gateway that answers, is this path's fault: others pass
-    what fails here, or there is no other path that lives."""
+    """Whether silence of every target, behind a gateway that answers, is this path's own fault.
+
+    It is where others pass what fails here, and where no other path lives.
+    """
     living = scene.living(name)
     here = scene.evidence[name]
     return not living or any(
@@ -282,7 +287,11 @@ def _blackout_fault(
 
 
 def _blackout_reason(scene: Scene, evidence: PathEvidence, rule: FaultRule, count: int, fails: int) -> str:
-    what = "far gateway answers, hosts behind it do not" if rule is FaultRule.NOT_FORWARDING else "data plane dead"
+    what = (
+        "far gateway answers, hosts behind it do not"
+        if rule is FaultRule.NOT_FORWARDING
+        else "data plane dead"
+    )
     layers = []
     track = detection.interface(scene.policy, evidence)
     if track is not None and track.report is not None:

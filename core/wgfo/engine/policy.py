@@ -39,8 +39,10 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LossRule:
-    """Degraded at ``percent`` lost over ``window_us``, ``margin`` points worse than the standby, held for
-    ``confirm_us``."""
+    """When a path is degraded by loss.
+
+    At ``percent`` lost over ``window_us``, ``margin`` points worse than the standby, held for ``confirm_us``.
+    """
 
     percent: int = 20
     window_us: int = 20 * SECOND_US

@@ -1,0 +1,479 @@
+"""Actuation: desired against observed, per route set.
+
+Decides when a set is read, when it is written, and when to stop. Level-triggered: whatever happens, the set is
+compared with the desired path and written until equal, then read back every period; no edge is relied upon.
+
+Phases and what leaves them:
+
+    unread      nothing was read yet            -> reading
+    reading     an Observe is under way         -> any
+    writing     a Point is under way            -> verifying, backoff, unsure
+    unsure      the outcome of a write is unknown; wait until it cannot land any more, then read -> reading
+    verifying   written; read back, until good reads have lasted the settle time                 -> synced
+    synced      equal to desired; read again after ``reconcile``                                 -> reading
+    backoff     a write or a read failed; try again at ``next_us``                               -> reading
+    held        not to be written: foreign, contended, reported drift                            -> reading
+
+A write is always preceded by a read of the same set after its last write, so that an unknown or partial
+outcome is never written over blindly. May not be added here: which path is desired, what a platform is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from wgfo.engine.decisions import Decision, Observe, Point, SetConverged
+from wgfo.engine.events import ObserveFailed, SetObserved, WriteEnded
+from wgfo.engine.policy import (
+    CONTENDED_REWRITES,
+    CONTENDED_WINDOW_US,
+    SECOND_US,
+    Drift,
+    GroupPolicy,
+    SetPolicy,
+)
+from wgfo.model import (
+    Absent,
+    FailureKind,
+    Foreign,
+    PathHop,
+    PathName,
+    SetObservation,
+    SetOutcome,
+)
+
+BACKOFF_FIRST_US: Final = SECOND_US
+BACKOFF_MOST_US: Final = 30 * SECOND_US
+PERMANENT_RETRY_US: Final = 300 * SECOND_US
+"""Rights may be granted and tables created while we run: a permanent failure is retried, rarely."""
+LOST_CALL_US: Final = 60 * SECOND_US
+"""Beyond its own deadline, after so long a call that never ended is taken for an unknown outcome."""
+SETTLE_READS: Final = 5
+"""Reads within the settle time."""
+PERMANENT: Final = frozenset({FailureKind.DENIED, FailureKind.NOT_FOUND, FailureKind.UNSUPPORTED})
+
+
+class Phase(StrEnum):
+    """Where a set stands; see the table at the top."""
+
+    UNREAD = "unread"
+    READING = "reading"
+    WRITING = "writing"
+    UNSURE = "unsure"
+    VERIFYING = "verifying"
+    SYNCED = "synced"
+    BACKOFF = "backoff"
+    HELD = "held"
+
+
+class Hold(StrEnum):
+    """Why a set is not written."""
+
+    NONE = ""
+    FOREIGN = "foreign"
+    CONTENDED = "contended"
+    REPORTED = "reported"
+
+
+@dataclass(frozen=True, slots=True)
+class SetTrack:
+    """One route set."""
+
+    policy: SetPolicy
+    phase: Phase = Phase.UNREAD
+    observation: SetObservation | None = None
+    observed_us: int | None = None
+    next_us: int | None = None
+    """When something is due: the next read, the end of a wait, a call's deadline."""
+    epoch: int = 0
+    """Of the newest write."""
+    attempt: int = 0
+    """Writes of this epoch so far."""
+    failures: int = 0
+    """Failed tries running: the exponent of the back-off."""
+    owned: bool = False
+    """Seen in sync or written by us once: a change is drift from then on."""
+    adopted: bool = False
+    written_us: int | None = None
+    """When the last write of this epoch ended well: until ``settle`` has passed, a read may be stale."""
+    good_since_us: int | None = None
+    """Since when reads are good, after a write."""
+    converged_epoch: int = -1
+    drift_us: int | None = None
+    """When a change by others was last seen (kept until it is in sync again)."""
+    rewrites_us: tuple[int, ...] = ()
+    """Times of foreign rewrites that we repaired."""
+    hold: Hold = Hold.NONE
+    error: str = ""
+    permanent: bool = False
+    out_since_us: int | None = None
+    """Since when it is out of step with the desired path."""
+    hint: bool = False
+    """Something changed while a call was under way: read again afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the sets are driven towards. ``writable``: False while nothing may be written."""
+
+    desired: PathName | None
+    epoch: int
+    writable: bool
+    blind: bool
+    """Nothing is known of any path: only absent routes may be written (I5)."""
+    urgent: bool
+    """The epoch began with an escape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A set after a step, and what is asked for."""
+
+    track: SetTrack
+    decisions: tuple[Decision, ...] = ()
+
+
+# --- what came back ---------------------------------------------------------------------------------------
+
+
+def observed(policy: GroupPolicy, track: SetTrack, event: SetObserved, goal: Goal) -> Driven:
+    """Take in a read."""
+    if track.phase in (Phase.WRITING, Phase.UNSURE):
+        return Driven(replace(track, hint=True))  # it may show the state before the write: read again later
+    now_us = event.at_us
+    read = replace(
+        track,
+        observation=event.observation,
+        observed_us=now_us,
+        next_us=None,
+        error="" if not track.permanent else track.error,
+    )
+    if goal.desired is not None and event.observation.in_sync_with(goal.desired):
+        return _seen_in_sync(read, goal, now_us)
+    if track.written_us is not None and now_us - track.written_us >= track.policy.settle_us:
+        return Driven(_write_in_vain(policy, read, now_us))
+    return Driven(replace(_seen_out_of_step(read, goal, now_us), phase=Phase.VERIFYING))
+
+
+def _seen_in_sync(track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    good_since = track.good_since_us if track.good_since_us is not None else now_us
+    track = replace(
+        track,
+        good_since_us=good_since,
+        owned=True,
+        error="",
+        permanent=False,
+        failures=0,
+        out_since_us=None,
+        hold=Hold.CONTENDED if track.hold is Hold.CONTENDED else Hold.NONE,
+    )
+    settled = track.written_us is None or now_us - good_since >= track.policy.settle_us
+    if not settled:
+        step_us = max(1, track.policy.settle_us // SETTLE_READS)
+        return Driven(replace(track, phase=Phase.VERIFYING, next_us=now_us + step_us))
+    done = replace(track, phase=Phase.SYNCED, written_us=None, drift_us=None, converged_epoch=goal.epoch)
+    if track.converged_epoch == goal.epoch or goal.desired is None:
+        return Driven(done)
+    return Driven(done, (SetConverged(now_us, track.policy.id, goal.epoch, goal.desired),))
+
+
+def _write_in_vain(policy: GroupPolicy, track: SetTrack, now_us: int) -> SetTrack:
+    """A write was reported done and the settle time is over, yet the read differs: try again, ever more rarely."""
+    failures = track.failures + 1
+    return replace(
+        track,
+        phase=Phase.BACKOFF,
+        failures=failures,
+        written_us=None,
+        good_since_us=None,
+        next_us=now_us + _delay_us(policy, track, failures, permanent=False, asked_us=None),
+        error="what was written is not what is read back",
+    )
+
+
+def _seen_out_of_step(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
+    """Note a difference; one that appears after we had converged in this epoch was made by others."""
+    by_others = track.converged_epoch == goal.epoch and track.phase is not Phase.WRITING
+    first = by_others and track.drift_us is None
+    return replace(
+        track,
+        good_since_us=None,
+        out_since_us=track.out_since_us if track.out_since_us is not None else now_us,
+        drift_us=now_us if first else track.drift_us,
+    )
+
+
+def observe_failed(policy: GroupPolicy, track: SetTrack, event: ObserveFailed) -> Driven:
+    """Take in a failed read."""
+    if track.phase in (Phase.WRITING, Phase.UNSURE):
+        return Driven(replace(track, hint=True))
+    failures = track.failures + 1
+    delay_us = _delay_us(policy, track, failures, permanent=event.permanent, asked_us=event.retry_after_us)
+    return Driven(
+        replace(
+            track,
+            phase=Phase.BACKOFF,
+            failures=failures,
+            next_us=event.at_us + delay_us,
+            error=event.text,
+            permanent=event.permanent,
+            hint=False,
+        )
+    )
+
+
+def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driven:
+    """Take in the end of a write; one of an older epoch or attempt only says: read again."""
+    if (event.epoch, event.attempt) != (track.epoch, track.attempt) or track.phase is not Phase.WRITING:
+        return Driven(replace(track, hint=True))
+    if event.outcome is None or _unknown(event.outcome):
+        until_us = event.at_us + track.policy.late_write_us
+        text = event.text or _first_text(event.outcome) or "the outcome of a write is unknown"
+        return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text, owned=True))
+    if event.outcome.ok:
+        good = replace(track, phase=Phase.READING, owned=True, written_us=event.at_us, good_since_us=None)
+        return _read(replace(good, failures=0), event.at_us, urgent=True, cause="verify")
+    return _write_failed(policy, track, event.outcome, event.at_us)
+
+
+def _write_failed(policy: GroupPolicy, track: SetTrack, outcome: SetOutcome, now_us: int) -> Driven:
+    kinds = {failure.kind for failure in outcome.failures}
+    owned = track.owned or outcome.written > 0
+    if kinds and kinds <= {FailureKind.WITHDRAWN}:
+        return Driven(replace(track, phase=Phase.BACKOFF, next_us=now_us, owned=owned))
+    if FailureKind.FOREIGN in kinds and not kinds & PERMANENT:
+        error = _first_text(outcome)
+        return Driven(
+            replace(track, phase=Phase.HELD, hold=Hold.FOREIGN, error=error, owned=owned, next_us=None)
+        )
+    failures = track.failures + 1
+    permanent = bool(kinds & PERMANENT)
+    asked = [failure.retry_after_ms for failure in outcome.failures if failure.retry_after_ms is not None]
+    asked_us = max(asked) * 1000 if asked else None
+    soon = kinds == {FailureKind.CONFLICT} and failures == 1
+    delay_us = 0 if soon else _delay_us(policy, track, failures, permanent=permanent, asked_us=asked_us)
+    return Driven(
+        replace(
+            track,
+            phase=Phase.BACKOFF,
+            failures=failures,
+            next_us=now_us + delay_us,
+            error=_first_text(outcome),
+            permanent=permanent,
+            owned=owned,
+        )
+    )
+
+
+def _unknown(outcome: SetOutcome) -> bool:
+    return any(failure.kind is FailureKind.UNKNOWN for failure in outcome.failures)
+
+
+def _first_text(outcome: SetOutcome | None) -> str:
+    if outcome is None or not outcome.failures:
+        return ""
+    first = outcome.failures[0]
+    more = len(outcome.failures) - 1
+    where = f"{first.prefix}: " if first.prefix else ""
+    return f"{where}{first.text}" + (f" (and {more} more)" if more else "")
+
+
+def _delay_us(
+    policy: GroupPolicy, track: SetTrack, failures: int, *, permanent: bool, asked_us: int | None
+) -> int:
+    """Return the back-off: doubling, with jitter from (epoch, index, attempt), never from names (I15)."""
+    if permanent and failures > 1:
+        return PERMANENT_RETRY_US
+    base_us = min(BACKOFF_FIRST_US << min(failures - 1, 10), BACKOFF_MOST_US)
+    index = next(i for i, candidate in enumerate(policy.sets) if candidate.id == track.policy.id)
+    jitter = (track.epoch * 2654435761 + index * 40503 + failures * 65537) % 256
+    return max(base_us - base_us // 4 + base_us // 4 * jitter // 256, asked_us or 0)
+
+
+# --- what is asked for ------------------------------------------------------------------------------------
+
+
+def drive(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    """Bring a set one step nearer to the goal; called after every event that may matter."""
+    track = _uncontended(_new_epoch(track, goal), goal, now_us)
+    if track.phase is Phase.WRITING:
+        return _overtake(policy, track, goal, now_us)
+    if track.phase is Phase.READING or track.phase is Phase.UNSURE:
+        return _wait(track, now_us)
+    if track.phase is Phase.UNREAD or track.observation is None:
+        due = track.next_us is None or now_us >= track.next_us
+        return _read(track, now_us, urgent=goal.urgent, cause="first read") if due else Driven(track)
+    if track.phase is Phase.BACKOFF and track.next_us is not None and now_us < track.next_us:
+        return Driven(track)
+    if track.phase is Phase.BACKOFF or track.hint:
+        return _read(track, now_us, urgent=False, cause="read again")
+    if goal.desired is None or track.observation.in_sync_with(goal.desired):
+        return _keep(policy, track, goal, now_us)
+    return _repair(policy, track, goal, now_us)
+
+
+def _new_epoch(track: SetTrack, goal: Goal) -> SetTrack:
+    """Forget what belonged to an older epoch: tries, drift, back-off; the table itself is what it is."""
+    if goal.epoch == track.epoch or track.phase is Phase.WRITING:
+        return track
+    ready = track.phase in (Phase.SYNCED, Phase.BACKOFF, Phase.HELD) and track.observation is not None
+    return replace(
+        track,
+        phase=Phase.VERIFYING if ready else track.phase,
+        next_us=None if ready or track.phase is Phase.BACKOFF else track.next_us,
+        epoch=goal.epoch,
+        attempt=0,
+        failures=0,
+        written_us=None,
+        good_since_us=None,
+        drift_us=None,
+        permanent=False,
+        hold=Hold.NONE,
+        out_since_us=None if in_step(track, goal.desired) else track.out_since_us,
+    )
+
+
+def _overtake(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    """A write is under way: a newer epoch asks at once (the reconciler withdraws the older request)."""
+    if goal.epoch != track.epoch and goal.writable and goal.desired is not None:
+        return _point(replace(track, epoch=goal.epoch, attempt=0, failures=0), goal, now_us, "newer epoch")
+    del policy
+    return _wait(track, now_us)
+
+
+def _wait(track: SetTrack, now_us: int) -> Driven:
+    if track.next_us is None or now_us < track.next_us:
+        return Driven(track)
+    if track.phase is Phase.WRITING:
+        until_us = now_us + track.policy.late_write_us
+        return Driven(
+            replace(track, phase=Phase.UNSURE, next_us=until_us, error="a write never ended", owned=True)
+        )
+    return _read(track, now_us, urgent=track.phase is Phase.UNSURE, cause="outcome unknown")
+
+
+def _keep(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    """Equal: announce it once, and read again when the period is over."""
+    if goal.desired is not None and (track.phase is not Phase.SYNCED or track.converged_epoch != goal.epoch):
+        driven = _seen_in_sync(track, goal, now_us)
+        if driven.decisions or driven.track.phase is Phase.SYNCED:
+            track = driven.track
+            due_us = now_us + policy.reconcile_us
+            return Driven(replace(track, next_us=due_us), driven.decisions)
+        if track.next_us is not None and now_us >= track.next_us:
+            return _read(track, now_us, urgent=False, cause="settling")
+        return driven if track.next_us is None else Driven(track)
+    due_us = (
+        track.next_us if track.next_us is not None else (track.observed_us or now_us) + policy.reconcile_us
+    )
+    if now_us >= due_us:
+        return _read(track, now_us, urgent=False, cause="reconcile")
+    return Driven(replace(track, next_us=due_us))
+
+
+def _repair(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    """Different: write it, unless it must not be written (now)."""
+    observation = track.observation
+    assert observation is not None
+    stale = track.written_us is not None and now_us - track.written_us < track.policy.settle_us
+    if stale:
+        return _read_later(track, now_us, max(1, track.policy.settle_us // SETTLE_READS), "stale read")
+    if not goal.writable or (goal.blind and not _only_absent(observation, goal.desired)):
+        return _read_later(track, now_us, policy.reconcile_us, "not writable")
+    hold = _hold(policy, track, observation, now_us)
+    if hold is not Hold.NONE:
+        held = replace(track, phase=Phase.HELD, hold=hold)
+        return _read_later(held, now_us, policy.reconcile_us, "held")
+    if track.drift_us is not None:
+        track = replace(track, rewrites_us=(*_recent_rewrites(track, now_us), now_us), converged_epoch=-1)
+        return _point(replace(track, drift_us=None, hold=Hold.NONE), goal, now_us, "drift")
+    return _point(replace(track, hold=Hold.NONE), goal, now_us, "switch" if track.attempt == 0 else "retry")
+
+
+def _hold(policy: GroupPolicy, track: SetTrack, observation: SetObservation, now_us: int) -> Hold:
+    """Return why the set may not be written although it differs."""
+    if is_foreign(track, observation):
+        return Hold.FOREIGN
+    if track.hold is Hold.CONTENDED:
+        return Hold.CONTENDED
+    if track.drift_us is None:
+        return Hold.NONE
+    if policy.drift is Drift.REPORT:
+        return Hold.REPORTED
+    if len(_recent_rewrites(track, now_us)) >= CONTENDED_REWRITES - 1:
+        return Hold.CONTENDED
+    return Hold.NONE
+
+
+def is_foreign(track: SetTrack, observation: SetObservation) -> bool:
+    """Whether a route of others stands in the set's place, which was never ours and is not adopted."""
+    if track.owned or track.adopted or track.policy.adopt:
+        return False
+    seen = [observation.majority, *(exception.observed for exception in observation.exceptions)]
+    return any(isinstance(one, Foreign) and not one.written_by_us for one in seen)
+
+
+def _recent_rewrites(track: SetTrack, now_us: int) -> tuple[int, ...]:
+    return tuple(at for at in track.rewrites_us if now_us - at < CONTENDED_WINDOW_US)
+
+
+def _uncontended(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
+    """A contended set that stands right again, with the rewrites long past, is no longer contended."""
+    over = in_step(track, goal.desired) and not _recent_rewrites(track, now_us)
+    return replace(track, hold=Hold.NONE) if track.hold is Hold.CONTENDED and over else track
+
+
+def _only_absent(observation: SetObservation, desired: PathName | None) -> bool:
+    """Whether every difference from the desired path is a missing route."""
+    seen = [observation.majority, *(exception.observed for exception in observation.exceptions)]
+    return all(isinstance(one, Absent) or (isinstance(one, PathHop) and one.path == desired) for one in seen)
+
+
+def _read(track: SetTrack, now_us: int, *, urgent: bool, cause: str) -> Driven:
+    reading = replace(
+        track, phase=Phase.READING, next_us=now_us + track.policy.deadline_us + LOST_CALL_US, hint=False
+    )
+    return Driven(reading, (Observe(now_us, track.policy.id, urgent, cause),))
+
+
+def _read_later(track: SetTrack, now_us: int, wait_us: int, cause: str) -> Driven:
+    if track.next_us is None:
+        return Driven(replace(track, next_us=now_us + wait_us))
+    if now_us >= track.next_us:
+        return _read(track, now_us, urgent=False, cause=cause)
+    return Driven(track)
+
+
+def _point(track: SetTrack, goal: Goal, now_us: int, cause: str) -> Driven:
+    assert goal.desired is not None
+    attempt = track.attempt + 1
+    writing = replace(
+        track,
+        phase=Phase.WRITING,
+        epoch=goal.epoch,
+        attempt=attempt,
+        next_us=now_us + track.policy.deadline_us + track.policy.late_write_us + LOST_CALL_US,
+        good_since_us=None,
+        out_since_us=track.out_since_us if track.out_since_us is not None else now_us,
+    )
+    owned = track.owned or track.adopted or track.policy.adopt
+    point = Point(now_us, track.policy.id, goal.desired, goal.epoch, attempt, goal.urgent, owned, cause)
+    return Driven(writing, (point,))
+
+
+# --- what the group asks ----------------------------------------------------------------------------------
+
+
+def in_step(track: SetTrack, desired: PathName | None) -> bool:
+    """Whether the newest read shows the desired path."""
+    return desired is not None and track.observation is not None and track.observation.in_sync_with(desired)
+
+
+def observed_path(track: SetTrack) -> PathName | None:
+    """Return the path that the set's routes point at, if they agree."""
+    observation = track.observation
+    if observation is None or observation.exceptions or not isinstance(observation.majority, PathHop):
+        return None
+    return observation.majority.path

@@ -1,0 +1,345 @@
+"""Judgement: facts of all paths -> the state of each path.
+
+States: ``unknown``, ``up``, ``degraded``, ``down``. The transitions are the table below: a signal in a state is
+in the table or refused. A path leaves ``down`` and ``degraded`` only by rising: ``rise`` clean rounds and a loss
+below the trip threshold; being *returned to* asks for more (``Restore``). Faults come from ``faults``.
+
+May not be added here: which path to use (selection), routes (actuation), anything about one packet (detection).
+Words: semantics.md, "Health" and "Recovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from wgfo.engine import detection, faults, window
+from wgfo.engine.detection import PathEvidence
+from wgfo.engine.events import RoundClosed
+from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
+from wgfo.engine.policy import GroupPolicy, PathPolicy, StreamPolicy
+from wgfo.model import Outcome, PathName, PathState, ProbeResult
+
+
+class Signal(StrEnum):
+    """What the facts of this moment say of a path; the strongest one counts."""
+
+    CONDEMNED = "condemned"
+    """A fault holds that puts the path down."""
+    BLIND = "blind"
+    """Nothing can be said: not seen from here, no rounds close, or what returns is filtered."""
+    DEGRADING = "degrading"
+    """A fault holds that degrades the path, which otherwise stands."""
+    RISEN = "risen"
+    """Enough clean rounds, and a loss below the trip threshold."""
+    QUIET = "quiet"
+    """None of these: the state stays."""
+
+
+class Restore(StrEnum):
+    """Whether the path is good enough to be returned to by choice, wait-to-restore aside."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNSURE = "unsure"
+    """Too little is known: the wait pauses, it does not start anew."""
+
+
+U, UP, DEG, DOWN = PathState.UNKNOWN, PathState.UP, PathState.DEGRADED, PathState.DOWN
+
+TRANSITIONS: Final[Mapping[tuple[PathState, Signal], PathState]] = {
+    (U, Signal.CONDEMNED): DOWN,
+    (U, Signal.BLIND): U,
+    (U, Signal.DEGRADING): DEG,
+    (U, Signal.RISEN): UP,
+    (U, Signal.QUIET): U,
+    (UP, Signal.CONDEMNED): DOWN,
+    (UP, Signal.BLIND): U,
+    (UP, Signal.DEGRADING): DEG,
+    (UP, Signal.RISEN): UP,
+    (UP, Signal.QUIET): UP,
+    (DEG, Signal.CONDEMNED): DOWN,
+    (DEG, Signal.BLIND): U,
+    (DEG, Signal.DEGRADING): DEG,
+    (DEG, Signal.RISEN): UP,
+    (DEG, Signal.QUIET): DEG,
+    (DOWN, Signal.CONDEMNED): DOWN,
+    (DOWN, Signal.BLIND): U,
+    (DOWN, Signal.DEGRADING): DEG,
+    (DOWN, Signal.RISEN): UP,
+    (DOWN, Signal.QUIET): DOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is believed of one path."""
+
+    state: PathState = PathState.UNKNOWN
+    since_us: int = 0
+    fault: Fault | None = None
+    """The fault that holds now (``live``), or else the one that the path has not yet recovered from."""
+    live: bool = False
+    proved: tuple[PathName, ...] = ()
+    """Paths with proof newer than the live fault, in order of preference."""
+    clean: int = 0
+    """Clean rounds running."""
+    loss_since_us: int | None = None
+    """Since when the loss is above both limits, against ``loss_versus``."""
+    loss_versus: PathName | None = None
+    bad_classes: tuple[int, ...] = ()
+    """Streams whose class failed and has not passed often enough since."""
+    remote_dark: bool = False
+    """The far gateway answers; no target does, here or on any other path that lives."""
+    masked: frozenset[str] = frozenset()
+    restore: Restore = Restore.UNSURE
+    blind: str = ""
+    """Why nothing can be said; empty otherwise."""
+
+    @property
+    def usable(self) -> bool:
+        """May be escaped to: it rose, and no loss condemns it (a failing larger class does not forbid)."""
+        by_class = self.fault is not None and self.fault.rule is FaultRule.CLASS
+        return self.state is PathState.UP or (self.state is PathState.DEGRADED and by_class)
+
+    @property
+    def failing(self) -> bool:
+        """Down, and the fault still holds: not merely recovering."""
+        return self.state is PathState.DOWN and self.live
+
+
+Judgements = Mapping[PathName, Judgement]
+
+
+def judge(scene: Scene, before: Judgements, event: RoundClosed | None) -> dict[PathName, Judgement]:
+    """Return what is believed of every path after the evidence of ``scene``."""
+    return {
+        path.name: _judge_path(scene, path, before, event if event and event.path == path.name else None)
+        for path in scene.policy.paths
+    }
+
+
+def _judge_path(scene: Scene, path: PathPolicy, before: Judgements, event: RoundClosed | None) -> Judgement:
+    old = before[path.name]
+    policy, evidence = scene.policy, scene.evidence[path.name]
+    clean = old.clean if event is None else _clean_after(scene, old.clean, event)
+    bad_classes = _bad_classes(scene, path.name, old.bad_classes)
+    loss_since, versus = _loss_timer(scene, path.name, before)
+    down = faults.down_fault(scene, path.name) if path.visible else None
+    blind = _blindness(policy, path, evidence, scene.now_us)
+    degrading = None if down or blind else _degrading(scene, path.name, bad_classes, loss_since, versus)
+    risen = clean >= policy.rise and not bad_classes and _below_trip(scene, path.name)
+    stands = old.state in (UP, DEG) or (clean >= policy.rise and _below_trip(scene, path.name))
+    signal = _signal(down, blind, degrading if stands else None, risen)
+    state = TRANSITIONS[old.state, signal]
+    live = down or (degrading if signal is Signal.DEGRADING else None)
+    clean = 0 if down else clean
+    return Judgement(
+        state=state,
+        since_us=old.since_us if state is old.state else scene.now_us,
+        fault=_remembered(state, live, old.fault),
+        live=live is not None,
+        proved=faults.proved(scene, path.name, live) if live else (),
+        clean=clean,
+        loss_since_us=loss_since,
+        loss_versus=versus,
+        bad_classes=bad_classes,
+        remote_dark=down is None and _remote_dark(scene, path.name),
+        masked=faults.masked(scene, path.name) if detection.losing(policy, evidence) else frozenset(),
+        restore=_restore(scene, path.name, state, bad_classes),
+        blind=blind,
+    )
+
+
+def _signal(down: Fault | None, blind: str, degrading: Fault | None, risen: bool) -> Signal:
+    if down:
+        return Signal.CONDEMNED
+    if blind:
+        return Signal.BLIND
+    if degrading:
+        return Signal.DEGRADING
+    return Signal.RISEN if risen else Signal.QUIET
+
+
+def _remembered(state: PathState, live: Fault | None, old: Fault | None) -> Fault | None:
+    """Keep the fault until the path is up (or nothing is known any more)."""
+    if live is not None:
+        return live
+    return old if state in (DEG, DOWN) else None
+
+
+def _blindness(policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, now_us: int) -> str:
+    if not path.visible:
+        return "not seen from this site"
+    stream = detection.stalled(policy, evidence, now_us)
+    if stream is not None:
+        return f"no probe round of kind {stream.kind} has closed for five intervals"
+    return detection.impairment(policy, evidence)
+
+
+# --- rising -----------------------------------------------------------------------------------------------
+
+
+def _clean_after(scene: Scene, clean: int, event: RoundClosed) -> int:
+    """Count a base round: clean where every target that answers on any path answered here."""
+    stream = scene.policy.streams[event.stream]
+    base = detection.base_streams(scene.policy)
+    if stream not in base:
+        return clean
+    kind = _round_kind(scene, stream, event)
+    if kind is Outcome.LOST:
+        return 0
+    counts = kind is Outcome.OK and stream is base[0]
+    return clean + 1 if counts else clean
+
+
+def _round_kind(scene: Scene, stream: StreamPolicy, event: RoundClosed) -> Outcome:
+    results = event.results
+    if not results:
+        return event.anchor.outcome if event.anchor is not None else Outcome.UNKNOWN
+    if any(_own_loss(scene, stream, event, place, result) for place, result in enumerate(results)):
+        return Outcome.LOST
+    answered = any(result.outcome is Outcome.OK for result in results)
+    unknown = any(result.outcome in (Outcome.UNKNOWN, Outcome.TOO_BIG) for result in results)
+    return Outcome.OK if answered and not unknown else Outcome.UNKNOWN
+
+
+def _own_loss(
+    scene: Scene, stream: StreamPolicy, event: RoundClosed, place: int, result: ProbeResult
+) -> bool:
+    if result.outcome is not Outcome.LOST:
+        return False
+    return faults.answers_elsewhere(scene, event.path, stream, place)
+
+
+def _below_trip(scene: Scene, name: PathName) -> bool:
+    lost, possible = own_loss_over(scene, name, scene.policy.loss.window_us)
+    return lost * 100 < scene.policy.loss.percent * possible
+
+
+def own_loss_over(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]:
+    """Return probes lost and possible over a span, leaving out what every other living path lost alike."""
+    lost = possible = 0
+    living = scene.living(name)
+    for stream in detection.base_streams(scene.policy):
+        rounds = detection.rounds_in(stream, span_us)
+        track = scene.evidence[name].streams[stream.index]
+        places = range(len(track.targets))
+        for place in places:
+            mine = track.targets[place]
+            bits = window.recent(mine.lost, rounds)
+            if bits and living:
+                others = (there.streams[stream.index].targets[place] for _, there in living)
+                lost += max(window.own_losses(mine, other, rounds) for other in others)
+            else:
+                lost += bits.bit_count()
+            possible += rounds
+        if not places and track.anchor is not None:
+            lost += window.recent(track.anchor.lost, rounds).bit_count()
+            possible += rounds
+    return lost, max(1, possible)
+
+
+# --- degrading --------------------------------------------------------------------------------------------
+
+
+def _degrading(
+    scene: Scene,
+    name: PathName,
+    bad_classes: tuple[int, ...],
+    loss_since: int | None,
+    versus: PathName | None,
+) -> Fault | None:
+    if loss_since is not None and versus is not None:
+        confirmed = scene.now_us - loss_since >= scene.policy.loss.confirm_us
+        if confirmed:
+            return faults.loss_fault(scene, name, faults.compare(scene, name, versus), loss_since)
+    if bad_classes:
+        fault = faults.class_fault(scene, name)
+        if fault is not None:
+            return fault
+    return faults.latency_fault(scene, name) if scene.policy.latency.act else None
+
+
+def _loss_timer(scene: Scene, name: PathName, before: Judgements) -> tuple[int | None, PathName | None]:
+    """Return since when, and against which path, the loss is above both limits."""
+    old = before[name]
+    if not detection.losing(scene.policy, scene.evidence[name]):
+        return None, None
+    standing = [
+        comparison.versus
+        for comparison in _comparisons(scene, name, before)
+        if comparison.trips(scene.policy.loss.percent, scene.policy.loss.margin)
+    ]
+    if not standing:
+        return None, None
+    if old.loss_versus in standing:
+        return old.loss_since_us, old.loss_versus
+    return scene.now_us, standing[0]
+
+
+def _comparisons(scene: Scene, name: PathName, before: Judgements) -> list[Comparison]:
+    return [
+        faults.compare(scene, name, other)
+        for other, _ in scene.others(name)
+        if before[other].state is PathState.UP
+    ]
+
+
+def _bad_classes(scene: Scene, name: PathName, old: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the class streams that fail, or failed and have not passed ``class_fall`` times running since."""
+    evidence = scene.evidence[name]
+    bad = []
+    for stream in detection.class_streams(scene.policy):
+        failing = faults.class_fails(scene.policy, evidence, stream)
+        if failing or (stream.index in old and not _class_passes(scene, name, stream)):
+            bad.append(stream.index)
+    return tuple(bad)
+
+
+def _class_passes(scene: Scene, name: PathName, stream: StreamPolicy) -> bool:
+    """Whether every target that answers anywhere passes the class often enough here."""
+    tallies = scene.evidence[name].streams[stream.index].targets
+    return all(
+        tally.good >= scene.policy.class_fall
+        or (tally.fails > 0 and not faults.answers_elsewhere(scene, name, stream, place))
+        for place, tally in enumerate(tallies)
+    )
+
+
+# --- being returned to ------------------------------------------------------------------------------------
+
+
+def _restore(scene: Scene, name: PathName, state: PathState, bad_classes: tuple[int, ...]) -> Restore:
+    if state in (DOWN, DEG) or bad_classes:
+        return Restore.BAD
+    if state is PathState.UNKNOWN:
+        return Restore.UNSURE
+    rule = scene.policy.recover
+    lost, possible = own_loss_over(scene, name, rule.window_us)
+    if lost * 100 > rule.percent * possible:
+        return Restore.BAD
+    return Restore.GOOD if _known_enough(scene, name, rule.window_us) else Restore.UNSURE
+
+
+def _known_enough(scene: Scene, name: PathName, span_us: int) -> bool:
+    """Whether nine rounds of ten of the span are known, and the newest one is."""
+    for stream in detection.base_streams(scene.policy):
+        rounds = detection.rounds_in(stream, span_us)
+        track = scene.evidence[name].streams[stream.index]
+        tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
+        if not track.told:
+            return False
+        if any(window.recent(tally.known, rounds).bit_count() * 10 < rounds * 9 for tally in tallies):
+            return False
+    return True
+
+
+def _remote_dark(scene: Scene, name: PathName) -> bool:
+    """Whether every target is silent here and on the other living paths, while the far gateway answers."""
+    if not detection.anchor_alive(scene.policy, scene.evidence[name]):
+        return False
+    names = [target for stream in detection.base_streams(scene.policy) for target in stream.targets]
+    return bool(names) and faults.masked(scene, name).issuperset(names)
