@@ -63,7 +63,7 @@ def _remedy(refusal: Refusal, hop: str) -> str:
     if refusal.code == errno.ENETDOWN:
         return f"the interface is down: `ip link set {device or 'DEVICE'} up`"
     if refusal.code in _NO_WAY or "exthop" in refusal.text:
-        return "the gateway must be on a subnet of an interface that is up: see `ip route get`, or name its device"
+        return "the gateway must be on a subnet of an interface that is up (`ip route get`); else name its device"
     if refusal.code == errno.EEXIST:
         return (
             "another route has the same prefix, metric and hop: `ip route show` it and delete one of the two"

@@ -6,18 +6,22 @@ pyroute2's own way forks a process, and creates a namespace that does not exist.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wgfo_linux.errors import raised
+from wgfo.plugin import Transient
+from wgfo_linux.errors import from_os, raised
 from wgfo_linux.namespace import netlink_socket
 from wgfo_linux.wire import Refusal
 
 FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _IFF_UP: Final = 0x1
+_TIMEOUT_S: Final = 5.0
 _TO_TABLE: Final = 1
 _SCOPE_UNIVERSE: Final = 0
 _MISSING: Final = (errno.ENODEV, errno.ENXIO)
@@ -82,6 +86,12 @@ class Netlink:
         self._route = AsyncIPRoute(use_socket=self._socket, groups=0)
         await self._route.setup_endpoint()
 
+    async def _connected(self) -> Any:
+        """Return the connection; a broken one was closed and is opened anew."""
+        if self._route is None:
+            await self.open()
+        return self._route
+
     def close(self) -> None:
         """Close the socket; calling it twice is harmless."""
         if self._route is not None:
@@ -108,7 +118,7 @@ class Netlink:
 
     async def addresses(self) -> list[Address]:
         """Return the globally valid addresses of all interfaces."""
-        found = [one async for one in self._dump("addr")]
+        found = await self._dump("addr")
         return [
             Address(one["index"], one["family"], one.get("local") or one.get("address"))
             for one in found
@@ -117,7 +127,7 @@ class Netlink:
 
     async def rules(self) -> list[Rule]:
         """Return the rules that look a table up, of both families."""
-        found = [one for family in FAMILIES async for one in self._dump("rule", family=family)]
+        found = [one for family in FAMILIES for one in await self._dump("rule", family=family)]
         return [
             Rule(
                 family=one["family"],
@@ -149,28 +159,44 @@ class Netlink:
         return Lookup(found.get("oif") or 0, found.get("gateway"))
 
     async def _ask(self, what: str, command: str, *, missing: tuple[int, ...], **fields: object) -> Any:
-        from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
-
         try:
-            return await getattr(self._route, what)(command, **fields)
-        except NetlinkError as error:
-            if error.code in missing:
+            async with self._guarded(f"netlink {what} {command}"):
+                return await getattr(await self._connected(), what)(command, **fields)
+        except _Refused as refused:
+            if refused.refusal.code in missing:
                 return ()
-            raise _translated(error, f"{what} {command}") from error
+            raise raised(refused.refusal, f"netlink {what} {command}") from refused
 
-    async def _dump(self, what: str, **fields: object) -> AsyncIterator[Any]:
+    async def _dump(self, what: str, **fields: object) -> list[Any]:
+        try:
+            async with self._guarded(f"netlink {what} dump"):
+                found = await getattr(await self._connected(), what)("dump", **fields)
+                return [one async for one in found]
+        except _Refused as refused:
+            raise raised(refused.refusal, f"netlink {what} dump") from refused
+
+    @contextlib.asynccontextmanager
+    async def _guarded(self, what: str) -> AsyncIterator[None]:
+        """Bound the wait, and let none of pyroute2's exceptions out. A socket that failed is not used again."""
         from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
 
         try:
-            async for one in await getattr(self._route, what)("dump", **fields):
-                yield one
+            async with asyncio.timeout(_TIMEOUT_S):
+                yield
         except NetlinkError as error:
-            raise _translated(error, f"{what} dump") from error
+            raise _Refused(Refusal(error.code, str(error.args[-1]))) from error
+        except TimeoutError as error:
+            self.close()
+            raise Transient(f"{what}: the kernel did not answer within {_TIMEOUT_S:g} s") from error
+        except OSError as error:
+            self.close()
+            raise from_os(error, what) from error
 
 
-def _translated(error: Any, what: str) -> Exception:
-    said = str(error.args[1]) if len(error.args) > 1 else ""
-    return raised(Refusal(error.code, said), f"netlink {what}")
+class _Refused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
 
 
 def _rule_fields(rule: Rule) -> dict[str, object]:

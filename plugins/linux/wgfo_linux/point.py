@@ -25,6 +25,7 @@ from wgfo_linux.observe import Seen, View, meaning_of, missing_fallback
 from wgfo_linux.wire import Body, Destination, Refusal
 
 IPV4: Final = 4
+_SLICE: Final = 1000
 HOPELESS: Final = frozenset((errno.EPERM, errno.EACCES, errno.ENODEV))
 """What the kernel refuses so for one destination, it would refuse for all of them."""
 
@@ -49,8 +50,8 @@ class Result:
     not_attempted: int = 0
 
 
-def plan(view: View, seen: Seen, change: SetChange, table: int) -> Plan:
-    """Compare what stands with what is wanted.
+async def plan(view: View, seen: Seen, change: SetChange, table: int) -> Plan:
+    """Compare what stands with what is wanted, giving way to others every few milliseconds.
 
     Raises:
         NotFound: the hop's device does not exist.
@@ -58,33 +59,50 @@ def plan(view: View, seen: Seen, change: SetChange, table: int) -> Plan:
     target = next(one for one in view.known if one.path == change.path)
     if target.missing:
         raise missing_device(str(target.spec.device), where(view))
-    made, observed_of = Plan(), _Meanings(view)
-    refused: set[Destination] = set()
-    for prefix, packed in zip(view.packed.prefixes, view.packed.destinations, strict=True):
-        observed = observed_of(seen.at_key.get(packed))
-        if observed == PathHop(change.path):
-            made.unchanged += 1
-        elif (problem := _problem(view, observed, change, target, prefix)) is not None:
-            made.failures.append(problem)
-            refused.add(packed)
-        else:
-            made.routes.append(RouteWrite(packed, _route(view, target, packed, table)))
-    made.around = [one for one in _around(view, seen, table) if one.destination not in refused]
-    return made
+    planner = _Planner(view, seen, change, target, table)
+    packed = view.packed
+    for start in range(0, len(packed.prefixes), _SLICE):
+        end = start + _SLICE
+        planner.add(packed.prefixes[start:end], packed.destinations[start:end])
+        await asyncio.sleep(0)
+    return planner.finish()
 
 
-class _Meanings:
-    """Says what a body means; most of a table shares a few."""
+class _Planner:
+    """Sorts destinations into those in place, those to write and those not to touch."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._known: dict[int, Observed] = {}
+    def __init__(self, view: View, seen: Seen, change: SetChange, target: Candidate, table: int) -> None:
+        self._view, self._seen, self._change, self._target = view, seen, change, target
+        self._table = table
+        self._meaning: dict[int, Observed] = {}
+        self._bodies = {ipv6: _route(view, target, ipv6=ipv6, table=table) for ipv6 in (False, True)}
+        self._refused: set[Destination] = set()
+        self._plan = Plan()
 
-    def __call__(self, body: Body | None) -> Observed:
-        found = self._known.get(id(body))
+    def add(self, prefixes: Sequence[Prefix], destinations: Sequence[Destination]) -> None:
+        """Sort some destinations."""
+        wanted = PathHop(self._change.path)
+        for prefix, packed in zip(prefixes, destinations, strict=True):
+            observed = self._means(self._seen.at_key.get(packed))
+            if observed == wanted:
+                self._plan.unchanged += 1
+            elif (problem := _problem(self._view, observed, self._change, self._target, prefix)) is not None:
+                self._plan.failures.append(problem)
+                self._refused.add(packed)
+            else:
+                self._plan.routes.append(RouteWrite(packed, self._bodies[wire.is_ipv6(packed)]))
+
+    def _means(self, body: Body | None) -> Observed:
+        found = self._meaning.get(id(body))
         if found is None:
-            found = self._known[id(body)] = meaning_of(self._view, body)
+            found = self._meaning[id(body)] = meaning_of(self._view, body)
         return found
+
+    def finish(self) -> Plan:
+        """Return the plan, with what belongs around the routes."""
+        around = _around(self._view, self._seen, self._table)
+        self._plan.around = [one for one in around if one.destination not in self._refused]
+        return self._plan
 
 
 def where(view: View) -> str:
@@ -114,13 +132,13 @@ def _problem(
     return None
 
 
-def _route(view: View, target: Candidate, packed: Destination, table: int) -> Body:
+def _route(view: View, target: Candidate, *, ipv6: bool, table: int) -> Body:
     return Body(
         type=wire.TYPE_UNICAST,
         protocol=view.options.protocol,
         flags=0,
         table=table,
-        metric=view.options.metric_for(ipv6=wire.is_ipv6(packed)),
+        metric=view.options.metric_for(ipv6=ipv6),
         oif=target.oif or 0,
         gateway=target.gateway,
     )

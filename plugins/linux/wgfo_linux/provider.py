@@ -34,6 +34,7 @@ from wgfo_linux.index import TableIndex, build
 from wgfo_linux.netlink import Netlink
 from wgfo_linux.observe import Seen, TableReader, View, read_set
 from wgfo_linux.point import carry_out, plan
+from wgfo_linux.rules import ProbeRules, tunnels
 from wgfo_linux.tables import number_of
 from wgfo_linux.watch import Hints, Listener, Notifications
 
@@ -51,6 +52,7 @@ class LinuxProvider:
         self._numbers: dict[TableName, int] = {}
         self._indexes: dict[int, TableIndex] = {}
         self._watchers: list[Hints] = []
+        self._rules: ProbeRules | None = None
         self._notifications = Notifications(options.netns, self._listener())
 
     @property
@@ -71,10 +73,17 @@ class LinuxProvider:
         self._routes.open()
         await self._know(context.sets)
         self._notifications.open()
+        if self._options.probe_table and not context.read_only:
+            wanted = tunnels(context.paths, context.sets)
+            self._rules = ProbeRules(self._netlink, self._routes, self._options, wanted)
+            await self._rules.start()
 
     async def aclose(self) -> None:
-        """Close the sockets; routes stay."""
+        """Remove the probe rules and close the sockets; the managed routes stay."""
         self._notifications.close()
+        if self._rules is not None:
+            await self._rules.close()
+            self._rules = None
         self._routes.close()
         self._netlink.close()
 
@@ -141,7 +150,7 @@ class LinuxProvider:
         table = self._numbers[route_set.table]
         seen = (await self._read(table, (route_set,), permit))[route_set.id]
         view = await self._view(route_set, seen, table, permit)
-        made = plan(view, seen, change, table)
+        made = await plan(view, seen, change, table)
         return await carry_out(self._routes, made, view, change, permit)
 
     # --- hints --------------------------------------------------------------------------------------------
@@ -168,12 +177,14 @@ class LinuxProvider:
         return Listener(
             route=self._route_changed,
             link=self._link_changed,
-            surroundings=lambda: None,
+            surroundings=self._surroundings_changed,
             lost=self._events_lost,
             is_ours=self._routes.wrote,
         )
 
     def _route_changed(self, table: int, destination: bytes) -> None:
+        if self._rules is not None and self._rules.owns(table):
+            self._rules.touch()
         index = self._indexes.get(table)
         concerned = index.concerned(destination) if index else None
         if concerned is not None:
@@ -182,8 +193,13 @@ class LinuxProvider:
     def _link_changed(self, name: str) -> None:
         self._hint(one.id for one in self._sets.values() if _depends_on(one, name))
 
+    def _surroundings_changed(self) -> None:
+        if self._rules is not None:
+            self._rules.touch()
+
     def _events_lost(self) -> None:
         self._hint(self._sets)
+        self._surroundings_changed()
         if not self._notifications.is_open:
             for hints in self._watchers:
                 hints.fail()
