@@ -51,8 +51,7 @@ def _tell(problems: ConfigProblems, *, as_json: bool) -> None:
     if as_json:
         print_json({"ok": False, "problems": [_fields(it) for it in problems.problems], "notices": []})
         return
-    message(str(problems))
-    fail(f"{_counted(len(problems.problems), 'problem')} in the configuration")
+    fail(str(problems))
 
 
 def _fields(problem: Problem) -> dict[str, object]:

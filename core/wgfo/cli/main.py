@@ -21,6 +21,9 @@ from wgfo.cli.output import fail
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
+        "lab": Command(
+            "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."
+        ),
         "plugins": Command("wgfo.cli.plugins:app", "What is installed, offered, broken and why."),
     }
 )

@@ -48,5 +48,5 @@ def message(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """Say on standard error what went wrong."""
-    message(f"wgfo: {text}")
+    """Say on standard error what went wrong; several lines begin with their own places."""
+    message(text if "\n" in text else f"wgfo: {text}")

@@ -117,12 +117,16 @@ def _next_hops(document: Document, group: Group, path: KeyPath) -> Iterator[Prob
     names = [item.name for item in group.path]
     for index, route in enumerate(group.route):
         place = (*path, "route", index, "next_hop")
+        meant = []
         for name in route.next_hop:
             if name not in names:
-                yield unknown(document, (*place, name), "path of this group", name, names)
+                problem = unknown(document, (*place, name), "path of this group", name, names)
+                meant.append(problem.hint)
+                yield problem
         node = document.root.find(place)
         for name in dict.fromkeys(names):
-            if name not in route.next_hop and not (node and name in node.lost):
+            is_torn = (node and name in node.lost) or did_you_mean(name, [name]) in meant
+            if name not in route.next_hop and not is_torn:
                 found = f'no next hop for path "{name}"'
                 yield document.problem(place, found, hint=f'add {name} = "…"')
 

@@ -45,7 +45,12 @@ class ConfigProblems(ConfigError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(set(problems), key=_place))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join([*(str(problem) for problem in self.problems), self._count]))
+
+    @property
+    def _count(self) -> str:
+        count = len(self.problems)
+        return f"{count} problem{'' if count == 1 else 's'} in the configuration"
 
 
 def _place(problem: Problem) -> tuple[str, int, str, str]:

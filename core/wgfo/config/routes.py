@@ -176,8 +176,6 @@ def _sets(
     prefixes = _prefixes(work, route, provider, path)
     hops = _hops(work, group, route, provider, path)
     tables = _tables(work, route, provider, path)
-    if options is None or prefixes is None or hops is None:
-        return
     for table in tables:
         yield RouteSet(
             RouteSet.make_id(provider.name, table, GroupName(group.name)),
@@ -191,8 +189,11 @@ def _sets(
         )
 
 
-def _overridden(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) -> BaseModel | None:
-    """Return the instance's options with the route's own; only ``route_keys`` may stand on a route."""
+def _overridden(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) -> BaseModel:
+    """Return the instance's options with the route's own; only ``route_keys`` may stand on a route.
+
+    After a mistake, those of the instance: the other checks of the route go on with them.
+    """
     offer = provider.offer
     alien = [key for key in route.options if key not in offer.route_keys]
     for key in alien:
@@ -203,9 +204,9 @@ def _overridden(work: Work, route: Route, provider: ProviderSetup, path: KeyPath
             known = [*_ROUTE_KEYS, *offer.route_keys]
             work.problems.append(unknown_key(work.document.root, (*path, key), known))
     if alien or not route.options:
-        return None if alien else provider.options
+        return provider.options
     values = {**provider.options.model_dump(exclude_unset=True), **route.options}
-    return work.options(path, offer.options_model, values, _ROUTE_KEYS)
+    return work.options(path, offer.options_model, values, _ROUTE_KEYS) or provider.options
 
 
 def _tables(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) -> list[TableName]:
@@ -222,8 +223,8 @@ def _tables(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) ->
 
 def _hops(
     work: Work, group: Group, route: Route, provider: ProviderSetup, path: KeyPath
-) -> dict[PathName, Hop] | None:
-    """Return the candidates in order of preference; None where one is missing, wrong, or no alternative."""
+) -> dict[PathName, Hop]:
+    """Return the candidates in order of preference."""
     found: dict[PathName, Hop] = {}
     for item in group.path:
         text = route.next_hop.get(item.name)
@@ -238,7 +239,7 @@ def _hops(
             )
         elif hop is not None:
             found[PathName(item.name)] = hop
-    return found if len(found) == len({item.name for item in group.path}) else None
+    return found
 
 
 def _add(work: Work, found: dict[RouteSetId, RouteSet], new: RouteSet, path: KeyPath) -> None:
@@ -262,8 +263,8 @@ def _add(work: Work, found: dict[RouteSetId, RouteSet], new: RouteSet, path: Key
 # --- prefixes ---------------------------------------------------------------------------------------------
 
 
-def _prefixes(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) -> PrefixSet | None:
-    before = len(work.problems)
+def _prefixes(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) -> PrefixSet:
+    """Return those that are right: the mistakes of the others end the whole, but hide nothing."""
     found = [
         prefix
         for index, text in enumerate(route.prefixes)
@@ -272,11 +273,9 @@ def _prefixes(work: Work, route: Route, provider: ProviderSetup, path: KeyPath) 
     if route.prefixes_file is not None:
         place = (*path, "prefixes_file")
         found.extend(_from_file(work, work.document.beside(route.prefixes_file, place), provider, place))
-    if len(work.problems) > before:
-        return None
-    if not found and not _torn(work, path):
-        work.refuse(path, "no prefixes", "prefixes or prefixes_file with one prefix or more")
-    return PrefixSet(found) if found else None
+    if not route.prefixes and route.prefixes_file is None and not _torn(work, path):
+        work.refuse(path, "no prefixes", "prefixes or prefixes_file")
+    return PrefixSet(found)
 
 
 def _torn(work: Work, path: KeyPath) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from wgfo.config.models import Group, Probe, Service
-from wgfo.config.problems import Problem
+from wgfo.config.problems import Problem, did_you_mean
 from wgfo.config.scan import KeyPath
 from wgfo.config.setup import ProbeSetup, ServiceSetup
 from wgfo.config.work import Work
@@ -35,6 +35,8 @@ class _Draft:
     paths: tuple[PathView, ...]
     targets: tuple[str, ...] = ()
     addresses: Mapping[PathName, tuple[str, ...]] | None = None
+    place: KeyPath | None = None
+    """Where the stanza stands; None for a default layer."""
 
     @property
     def is_stream(self) -> bool:
@@ -72,10 +74,12 @@ def probe_setups(
         for index, stanza in enumerate(group.probe)
         if (draft := _stanza(work, stanza, (*path, "probe", index), visible)) is not None
     ]
-    drafts.extend(_defaults(work, group, visible, drafts))
+    drafts.extend(_defaults(work, path, visible, drafts))
     _tell_missing_layers(work, group, visible, drafts)
     _note(work, group, drafts, fall)
-    return _numbered(drafts, fall)
+    setups = _numbered(drafts, fall)
+    _refuse_idle(work, drafts, visible)
+    return setups
 
 
 # --- stanzas ----------------------------------------------------------------------------------------------
@@ -92,10 +96,10 @@ def _stanza(work: Work, stanza: Probe, path: KeyPath, visible: tuple[PathView, .
         return None
     options = work.options(path, offer.options_model, stanza.options, _PROBE_KEYS)
     targets = _targets(work, stanza, offer, path)
-    if options is None or targets is None or not runs_here(work, stanza):
+    if targets is None or not runs_here(work, stanza):
         return None
     addresses = _addresses(work, offer, targets, visible, path)
-    return _Draft(offer, options, stanza, visible, targets, addresses)
+    return _Draft(offer, options, stanza, visible, targets, addresses, path) if options is not None else None
 
 
 def _offer(work: Work, stanza: Probe | Service, path: KeyPath) -> ProbeOffer | None:
@@ -103,7 +107,8 @@ def _offer(work: Work, stanza: Probe | Service, path: KeyPath) -> ProbeOffer | N
         return work.registry.probe(stanza.kind)
     except UnusableKind as error:
         if runs_here(work, stanza):
-            work.refuse((*path, "kind"), str(error))
+            hint = did_you_mean(stanza.kind, work.registry.probes)
+            work.refuse((*path, "kind"), str(error), hint=hint)
         else:
             problem: Problem = work.document.problem(
                 path, "kept unread: another site's, and not installed here"
@@ -135,7 +140,9 @@ def _addresses(
     for index, target in enumerate(targets):
         for view in visible:
             address = work.ask((*path, "targets", index), resolve, target, view)
-            found[view.name].append(address or target)
+            if address is None:
+                break
+            found[view.name].append(address)
     return {name: tuple(addresses) for name, addresses in found.items()}
 
 
@@ -143,13 +150,13 @@ def _addresses(
 
 
 def _defaults(
-    work: Work, group: Group, visible: tuple[PathView, ...], drafts: Sequence[_Draft]
+    work: Work, path: KeyPath, visible: tuple[PathView, ...], drafts: Sequence[_Draft]
 ) -> list[_Draft]:
     """Return a probe for each layer that no stanza covers, from the offers that want to be the default."""
     covered = {draft.offer.layer for draft in drafts if _covers(draft)}
     found = []
     for kind, offer in sorted(work.registry.probes.items()):
-        paths = tuple(view for view in visible if _wants(work, offer, view, group))
+        paths = tuple(view for view in visible if _wants(work, offer, view, path))
         if offer.layer in covered or not paths:
             continue
         options = work.options((), offer.options_model, {}, ())
@@ -164,9 +171,8 @@ def _covers(draft: _Draft) -> bool:
     return draft.offer.layer is not Layer.DATAPLANE or draft.act is Act.ALONE
 
 
-def _wants(work: Work, offer: ProbeOffer, view: PathView, group: Group) -> bool:
-    place: KeyPath = ("group", work.document.config.group.index(group))
-    return bool(work.ask(place, offer.default_when, view))
+def _wants(work: Work, offer: ProbeOffer, view: PathView, path: KeyPath) -> bool:
+    return bool(work.ask(path, offer.default_when, view))
 
 
 def _tell_missing_layers(
@@ -221,6 +227,17 @@ def _stream(draft: _Draft, index: int, base: ProbeClass | None, fall: int) -> Pr
     return replace(_setup(draft), stream=policy, anchors=anchors)
 
 
+def _refuse_idle(work: Work, drafts: Sequence[_Draft], visible: Sequence[PathView]) -> None:
+    """A stanza without targets probes the anchor; where it cannot, it would probe nothing."""
+    base = _base_class([draft for draft in drafts if draft.is_stream])
+    for draft in drafts:
+        idle = draft.is_stream and not draft.targets and (draft.probe_class != base or not _anchors(draft))
+        if idle and visible and draft.place is not None:
+            work.refuse(
+                draft.place, "no targets, and no anchor that it could probe instead", 'targets = ["…"]'
+            )
+
+
 def _source(draft: _Draft, index: int) -> ProbeSetup:
     return replace(
         _setup(draft), source=EvidenceSource(index, draft.offer.kind, draft.offer.layer, draft.act)
@@ -255,7 +272,6 @@ def _note(work: Work, group: Group, drafts: Sequence[_Draft], fall: int) -> None
     for number, draft in enumerate(drafts, start=1):
         key = f"group.{group.name}.probe.{number}"
         stanza = draft.stanza
-        place = next((index for index, it in enumerate(group.probe) if it is stanza), None)
         values = {
             "kind": draft.offer.kind,
             "class": draft.probe_class if draft.is_stream else None,
@@ -267,9 +283,8 @@ def _note(work: Work, group: Group, drafts: Sequence[_Draft], fall: int) -> None
         for name, value in values.items():
             if value is not None:
                 work.effective.note(f"{key}.{name}", value, "default")
-        if place is not None:
-            index = work.document.config.group.index(group)
-            work.effective.written(key, ("group", index, "probe", place))
+        if draft.place is not None:
+            work.effective.written(key, draft.place)
 
 
 # --- services ---------------------------------------------------------------------------------------------
