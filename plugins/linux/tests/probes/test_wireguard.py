@@ -311,6 +311,14 @@ class TestUserspaceSockets:
         with pytest.raises(ReadFailed, match="cannot be used: Connection refused"):
             await uapi.read("lo")
 
+    async def test_socket_of_another_user_names_the_right_that_is_missing(self, monkeypatch):
+        async def refuse(_path: object) -> bytes:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(uapi, "_ask", refuse)
+        with pytest.raises(ReadFailed, match="may not be opened: run as root or as its owner"):
+            await uapi.read("lo")
+
     async def test_no_socket_leaves_it_to_the_others(self, tmp_path, monkeypatch):
         monkeypatch.setattr(uapi, "DIRECTORIES", (tmp_path,))
         with pytest.raises(NotFoundHere):
@@ -455,8 +463,8 @@ class TestOrderOfAccess:
 
 
 class TestChoiceOfThePeer:
-    WIDE = Peer("wide", ("10.0.0.0/8", "0.0.0.0/0"))
-    NARROW = Peer("narrow", ("192.168.0.0/16", "10.100.0.0/24"))
+    WIDE = Peer("wide", ("0.0.0.0/0", "10.0.0.0/8"))
+    NARROW = Peer("narrow", ("192.168.0.0/16", "10.100.0.0/24", "0.0.0.0/1"))
     SIX = Peer("six", ("fd00::/64",))
 
     @pytest.fixture
@@ -478,15 +486,15 @@ class TestChoiceOfThePeer:
 
     def test_unknown_public_key_is_an_error_that_names_the_peers(self, choose):
         with pytest.raises(
-            ProbeError, match=r"has no peer gone .*its peers are wide \(allowed-ips 10.0.0.0/8"
+            ProbeError, match=r"has no peer gone .*its peers are wide \(allowed-ips 0.0.0.0/0 10.0.0.0/8"
         ):
             choose(self.WIDE, peer="10.100.0.1", public_key="gone")
 
     def test_no_covering_peer_is_an_error_that_names_the_peers(self, choose):
         with pytest.raises(
-            ProbeError, match=r"no peer of wg0 .*cover 172.16.0.1; set public_key.*narrow \(allowed"
+            ProbeError, match=r"no peer of wg0 .*cover 203.0.113.1; set public_key.*narrow \(allowed"
         ):
-            choose(self.NARROW, self.SIX, peer="172.16.0.1")
+            choose(self.NARROW, self.SIX, peer="203.0.113.1")
 
     def test_equal_ranges_are_an_error(self, choose):
         with pytest.raises(ProbeError, match=r"2 peers of wg0 with allowed-ips that cover 10\.0\.0\.1"):
