@@ -14,7 +14,7 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 	@$(BIN)/wgfo lab demo
 
 test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
-	@scripts/contained $(BIN)/python -m pytest --cov $(ARGS)
+	@scripts/contained $(BIN)/python -m pytest $(or $(ARGS),--cov)
 
 check: setup ## ruff, mypy and the import rules
 	$(BIN)/ruff check
