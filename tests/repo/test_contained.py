@@ -45,7 +45,7 @@ def test_only_its_own_loopback_is_inside_and_it_is_up() -> None:
 
 def test_a_process_left_behind_ends_with_it() -> None:
     word = f"left-{secrets.token_hex(4)}"
-    assert contained(f"sh -c 'exec sleep 600 # {word}' & echo started").stdout == "started\n"
+    assert contained(f"sh -c 'sleep 600; : {word}' >/dev/null 2>&1 & echo started").stdout == "started\n"
     eventually(lambda: not marked(word), what="the process is gone")
 
 
