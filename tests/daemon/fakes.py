@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from wgfo.config.setup import GroupSetup, ProbeSetup
+from wgfo.config.setup import DaemonSetup, GroupSetup, ProbeSetup, ProviderSetup, Setup
 from wgfo.engine.events import Event
-from wgfo.engine.policy import EvidenceSource, GroupPolicy, PathPolicy, StreamPolicy
-from wgfo.model import SMALL, GroupName, Layer, Outcome, PathName, PathView, ProbeResult
-from wgfo.plugin import Mode, ProbeContext, ProbeOffer, Report, Role
+from wgfo.engine.policy import EvidenceSource, GroupPolicy, PathPolicy, SetPolicy, StreamPolicy
+from wgfo.model import (
+    SMALL,
+    Absent,
+    Changed,
+    Finding,
+    GroupName,
+    Hop,
+    Layer,
+    Observed,
+    Outcome,
+    PathHop,
+    PathName,
+    PathView,
+    Prefix,
+    PrefixSet,
+    ProbeResult,
+    ProviderName,
+    RouteSet,
+    RouteSetId,
+    SetChange,
+    SetObservation,
+    SetOutcome,
+    TableName,
+)
+from wgfo.plugin import (
+    Capabilities,
+    Mode,
+    Permit,
+    ProbeContext,
+    ProbeOffer,
+    ProviderContext,
+    Report,
+    Role,
+    RouteOffer,
+)
 from wgfo.simulate.loop import VirtualTime, run_virtually
 
 SECOND_US = 1_000_000
@@ -174,6 +208,113 @@ def group_setup(name: str, *probes: ProbeSetup, **policy: Any) -> GroupSetup:
         **policy,
     )
     return GroupSetup(made, views(name), probes, ())
+
+
+def route_set(group: str, table: str = "main", provider: str = "cloud") -> RouteSet:
+    name = ProviderName(provider)
+    return RouteSet(
+        RouteSet.make_id(name, TableName(table), GroupName(group)),
+        GroupName(group),
+        name,
+        TableName(table),
+        PrefixSet([Prefix("10.20.0.0/16")]),
+        {path: Hop(f"dev {path}") for path in PATHS},
+    )
+
+
+def with_sets(group: GroupSetup, *sets: RouteSet) -> GroupSetup:
+    policies = tuple(SetPolicy(one.id, one.provider, one.table) for one in sets)
+    return replace(group, policy=replace(group.policy, sets=policies), sets=sets)
+
+
+@dataclass
+class FakeCloud:
+    """Tables of a platform, shared by all fake providers of a test."""
+
+    clock: VirtualTime
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    took_us: int = 10 * MS_US
+    routes: dict[RouteSetId, Observed] = field(default_factory=dict)
+    log: list[tuple[str, object]] = field(default_factory=list)
+    """``("point", (set, path, epoch))``, ``("observe", [sets])``, ``("open", read_only)``, ``("close", None)``."""
+    writing: dict[str, int] = field(default_factory=dict)
+    most: int = 0
+    """Writes that ran at once, at most, on one table."""
+    before_point: Callable[[SetChange, Permit], Awaitable[None]] | None = None
+    before_observe: Callable[[Sequence[RouteSet], Permit], Awaitable[None]] | None = None
+    before_open: Callable[[ProviderContext], Awaitable[None]] | None = None
+    hints: asyncio.Queue[Changed] = field(default_factory=asyncio.Queue)
+
+    def provider(self) -> FakeProvider:
+        return FakeProvider(self)
+
+    def offer(self, kind: str = "fakecloud") -> RouteOffer:
+        return RouteOffer(
+            kind,
+            NoOptions,
+            lambda text, _options: TableName(text),
+            lambda text, _options: Hop(text),
+            lambda _options: self.provider(),
+            lambda _options: "account",
+        )
+
+    def setup(self, name: str = "cloud", deadline_us: int = 5 * SECOND_US, **keys: Any) -> ProviderSetup:
+        return ProviderSetup(ProviderName(name), self.offer(), NoOptions(), "account", deadline_us, **keys)
+
+    def said(self, word: str) -> list[Any]:
+        return [what for said, what in self.log if said == word]
+
+
+class FakeProvider:
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.cloud = cloud
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.cloud.capabilities
+
+    async def open(self, context: ProviderContext) -> None:
+        self.cloud.log.append(("open", context.read_only))
+        if self.cloud.before_open is not None:
+            await self.cloud.before_open(context)
+
+    async def check(self, sets: Sequence[RouteSet], permit: Permit) -> Sequence[Finding]:
+        return ()
+
+    async def observe(self, sets: Sequence[RouteSet], permit: Permit) -> Mapping[RouteSetId, SetObservation]:
+        await permit.read()
+        self.cloud.log.append(("observe", [one.id for one in sets]))
+        if self.cloud.before_observe is not None:
+            await self.cloud.before_observe(sets, permit)
+        seen = {one.id: self.cloud.routes.get(one.id, Absent()) for one in sets}
+        await asyncio.sleep(self.cloud.took_us / SECOND_US)
+        return {set_id: SetObservation(set_id, majority, token="t") for set_id, majority in seen.items()}
+
+    async def point(self, change: SetChange, permit: Permit) -> SetOutcome:
+        cloud, one = self.cloud, change.route_set
+        cloud.writing[one.table] = cloud.writing.get(one.table, 0) + 1
+        cloud.most = max(cloud.most, cloud.writing[one.table])
+        try:
+            if cloud.before_point is not None:
+                await cloud.before_point(change, permit)
+            await permit.write()
+            cloud.log.append(("point", (one.id, change.path, change.epoch)))
+            await asyncio.sleep(cloud.took_us / SECOND_US)
+            cloud.routes[one.id] = PathHop(change.path)
+            return SetOutcome(one.id, written=len(one.prefixes))
+        finally:
+            cloud.writing[one.table] -= 1
+
+    async def watch(self, sets: Sequence[RouteSet]) -> AsyncIterator[Changed]:
+        while True:
+            yield await self.cloud.hints.get()
+
+    async def aclose(self) -> None:
+        self.cloud.log.append(("close", None))
+
+
+def whole_setup(tmp: Path, providers: Sequence[ProviderSetup], *groups: GroupSetup) -> Setup:
+    return Setup(None, DaemonSetup(tmp / "state", tmp / "control.sock"), tuple(providers), groups)
 
 
 class Heard:

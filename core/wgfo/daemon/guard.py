@@ -53,18 +53,8 @@ def say(error: BaseException) -> str:
 class Spawn(Protocol):
     """Start a coroutine as a core task: an exception that leaves it ends the daemon."""
 
-    def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> Cancellable:
+    def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Return the running task."""
-
-
-class Cancellable(Protocol):
-    """A running task, as far as its owner must know it."""
-
-    def cancel(self) -> bool:
-        """Ask it to end."""
-
-    def done(self) -> bool:
-        """Whether it has ended."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 from wgfo.config.setup import GroupSetup
 from wgfo.daemon.channel import Channel, ChannelSetup, Closed
 from wgfo.daemon.clock import Clock
-from wgfo.daemon.guard import Cancellable, Spawn
+from wgfo.daemon.guard import Spawn
 from wgfo.daemon.streams import ChannelPlan, Ear, SchedulePlan, plan_rounds
 from wgfo.engine.events import Event, RoundClosed
 from wgfo.model import GroupName, ProbeResult
@@ -36,16 +36,19 @@ class Schedule:
         self._channels = channels
         self._interval_us = interval_us
         self._clock = clock
-        self._tasks: list[Cancellable] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[asyncio.Task[None], None] = {}
+        self.number = 0
+        """Of the next round."""
 
     @property
     def channels(self) -> Sequence[Channel]:
         """One per path."""
         return self._channels
 
-    def start(self, spawn: Spawn, delay_us: int = 0) -> None:
-        """Begin; the first round goes out as soon as the probes are open."""
+    def start(self, spawn: Spawn, delay_us: int = 0, number: int = 0) -> None:
+        """Begin with round ``number``; it goes out as soon as the probes are open."""
+        self.number = number
         for channel in self._channels:
             self._tasks.append(spawn(channel.keep_open(), name=f"keep {self._name}"))
         self._tasks.append(spawn(self._run(delay_us), name=f"rounds {self._name}"))
@@ -62,17 +65,16 @@ class Schedule:
     async def _run(self, delay_us: int) -> None:
         await asyncio.gather(*(asyncio.shield(channel.first_open) for channel in self._channels))
         nominal_us = self._clock.monotonic_us() + delay_us
-        number = 0
         async with asyncio.TaskGroup() as rounds:
             while True:
                 await self._clock.sleep_until_us(nominal_us)
                 start_us = self._clock.monotonic_us()
                 for channel in self._channels:
-                    task = rounds.create_task(channel.round(number, nominal_us))
+                    task = rounds.create_task(channel.round(self.number, nominal_us))
                     self._running[task] = None
                     task.add_done_callback(self._running.pop)
                 nominal_us = start_us + self._interval_us
-                number += 1
+                self.number += 1
 
 
 class Prober:
@@ -96,11 +98,12 @@ class Prober:
     def configure(self, groups: Iterable[GroupSetup]) -> None:
         """Probe for these groups from now on; schedules that stay the same go on undisturbed."""
         before, self._schedules = self._schedules, {}
+        number = max((schedule.number for schedule in before.values()), default=0)
         fresh = 0
         for plan in plan_rounds(groups):
             schedule = before.pop(plan, None)
             if schedule is None:
-                schedule = self._start(plan, PHASE_US * (fresh // PHASE_SCHEDULES))
+                schedule = self._start(plan, PHASE_US * (fresh // PHASE_SCHEDULES), number)
                 fresh += 1
             self._schedules[plan] = schedule
         for schedule in before.values():
@@ -121,10 +124,11 @@ class Prober:
         """Whether a round of the group should have been closed by then and is not."""
         return any(schedule.overdue(by_us) for schedule in self._of_group.get(group, ()))
 
-    def _start(self, plan: SchedulePlan, delay_us: int) -> Schedule:
+    def _start(self, plan: SchedulePlan, delay_us: int, number: int) -> Schedule:
+        """Round numbers never go back, also where a reload makes another schedule of a group's stream."""
         channels = [self._channel(plan, channel) for channel in plan.channels]
         schedule = Schedule(plan.setup.offer.kind, channels, plan.setup.interval_us, self._clock)
-        schedule.start(self._spawn, delay_us)
+        schedule.start(self._spawn, delay_us, number)
         return schedule
 
     def _channel(self, plan: SchedulePlan, channel: ChannelPlan) -> Channel:

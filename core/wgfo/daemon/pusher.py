@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from wgfo.config.setup import GroupSetup
 from wgfo.daemon.clock import Clock
-from wgfo.daemon.guard import Backoff, Cancellable, Spawn, guarded
+from wgfo.daemon.guard import Backoff, Spawn, guarded
 from wgfo.daemon.prober import Sink
 from wgfo.daemon.streams import PushEar, PushPlan, plan_pushes
 from wgfo.engine.events import Event, HandshakeRead, LayerReported
@@ -91,7 +91,7 @@ class Pusher:
         self._sink = sink
         self._spawn = spawn
         self._problem = problem
-        self._running: dict[PushPlan, Cancellable] = {}
+        self._running: dict[PushPlan, asyncio.Task[None]] = {}
 
     def configure(self, groups: Iterable[GroupSetup]) -> None:
         """Listen for these groups from now on; probes that stay the same go on undisturbed."""
