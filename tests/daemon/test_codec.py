@@ -13,6 +13,7 @@ from wgfo.daemon.codec import CodecError
 from wgfo.engine.decisions import Decision
 from wgfo.engine.events import Event, Override, StoredGroup, Tick, WriteEnded
 from wgfo.engine.policy import GroupPolicy
+from wgfo.engine.state import GroupState
 from wgfo.model import PathHop, SetObservation
 
 EVENTS = get_args(Event)
@@ -54,6 +55,13 @@ def test_a_policy_comes_back_equal_so_that_a_replay_needs_no_configuration(polic
     assert codec.decode(codec.loads(text), GroupPolicy) == policy
 
 
+@settings(max_examples=20, deadline=None)
+@given(state=st.from_type(GroupState))
+def test_a_groups_whole_state_comes_back_equal_so_that_a_replay_can_begin_at_a_checkpoint(state):
+    text = codec.dumps(codec.encode(state, GroupState))
+    assert codec.decode(codec.loads(text), GroupState) == state
+
+
 def test_a_mapping_is_written_in_the_order_of_its_keys():
     assert codec.dumps({"b": 1, "a": {"d": 2, "c": 3}}) == b'{"a":{"c":3,"d":2},"b":1}'
 
@@ -79,6 +87,8 @@ def test_a_field_with_a_default_may_be_missing_from_an_older_text():
         ([], Event, "accepted is an object of type"),
         ({"overrides": {}}, StoredGroup, "value.overrides: found {}, accepted is an array"),
         ({"epoch": 1.5}, StoredGroup, "value.epoch: found 1.5, accepted is int"),
+        (1, bytes, "value: found 1, accepted is hexadecimal text"),
+        ("zz", bytes, "accepted is hexadecimal text"),
         ("x", StoredGroup, "accepted is an object (StoredGroup)"),
         (
             {"kind": "soft", "path": None, "reason": "", "by": "", "since": ""},

@@ -6,6 +6,7 @@ Driven by the fields of the frozen dataclasses; the plan of a type is made once 
     type                          JSON
     ============================  =====================================================
     str, int, bool, None          itself (floats do not exist here)
+    bytes                         hexadecimal text
     enum                          its value
     dataclass                     object: its fields
     one of several dataclasses    the same object with ``"type": CLASS NAME``
@@ -112,6 +113,8 @@ def _plan(as_type: object) -> _Plan:
 def _scalar(as_type: type) -> _Plan:
     if as_type in {str, int, bool, types.NoneType}:
         return _Plan(_itself, _exactly(as_type))
+    if as_type is bytes:
+        return _Plan(lambda value: cast("bytes", value).hex(), _bytes)
     if issubclass(as_type, Enum):
         return _enum(as_type)
     if is_dataclass(as_type):
@@ -141,6 +144,13 @@ def _exactly(as_type: type) -> Decode:
         return data
 
     return decode
+
+
+def _bytes(data: object, where: str) -> object:
+    try:
+        return bytes.fromhex(cast("str", data))
+    except (TypeError, ValueError):
+        raise CodecError(f"{where}: found {data!r}, accepted is hexadecimal text") from None
 
 
 def _enum(as_type: type[Enum]) -> _Plan:
