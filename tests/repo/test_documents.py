@@ -9,21 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.tree import ROOT, documents
+from tests.repo.tree import ROOT, documents, prose
 
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def prose(path: Path) -> str:
-    """The document without its code blocks: a comment in a shell block is no heading."""
-    return FENCE.sub("", path.read_text())
-
-
-def blocks(path: Path, language: str) -> Iterator[str]:
-    """The code blocks in that language."""
-    yield from (body for name, body in FENCE.findall(path.read_text()) if name == language)
 
 
 def anchors(path: Path) -> set[str]:
