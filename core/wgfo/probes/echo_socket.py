@@ -20,12 +20,20 @@ import errno
 import secrets
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from wgfo.plugin import ProbeError
+from wgfo.probes.ancillary import (
+    IP_PKTINFO,
+    IP_RECVERR,
+    IPV6_RECVERR,
+    SO_TIMESTAMPNS,
+    Ancillary,
+    read_arrival,
+    read_error,
+)
 from wgfo.probes.echo import Echo, build_request, parse_quoted_request, parse_reply
 from wgfo.probes.egress import Egress
 from wgfo.probes.targets import Endpoint
@@ -33,12 +41,8 @@ from wgfo.probes.verdicts import OTHER_PATH, IcmpError
 
 # Linux's numbers (asm-generic/socket.h, linux/in.h, in6.h, icmp.h) that Python's socket module does not name.
 _SO_RCVBUFFORCE: Final = 33
-_SO_TIMESTAMPNS: Final = 35
-_IP_PKTINFO: Final = 8
 _IP_MTU_DISCOVER: Final = 10
-_IP_RECVERR: Final = 11
 _IPV6_MTU_DISCOVER: Final = 23
-_IPV6_RECVERR: Final = 25
 _PMTUDISC_DONT: Final = 0
 _PMTUDISC_PROBE: Final = 3
 """Don't fragment, and don't believe the path MTU that the kernel has cached: each probe finds out anew."""
@@ -47,21 +51,12 @@ _ICMP_FILTER: Final = 1
 _ONLY_ECHO_REPLY: Final = struct.pack("=I", 0xFFFFFFFF & ~1)
 _ONLY_ECHO_REPLY_6: Final = struct.pack("=8I", *[0xFFFFFFFF & ~(2 * (n == 129 // 32)) for n in range(8)])
 
-_TIMESPEC: Final = struct.Struct("@ll")
-_PKTINFO: Final = struct.Struct("@i4s4s")
-_PKTINFO6: Final = struct.Struct("@16sI")
-_EXTENDED_ERR: Final = struct.Struct("@IBBBBII")
-_ORIGIN_ICMP: Final = frozenset({2, 3})
-
 _BUFFER_BYTES: Final = 256
 """An IPv4 header with options, ICMP's header and our stamp; what is longer may be cut off."""
 _ANCILLARY_BYTES: Final = 256
 _RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _MAX_READS: Final = 100_000
 """Of one draining: more than the receive buffer can hold."""
-_MAX_AGE_US: Final = 10_000_000
-
-Ancillary = Iterable[tuple[int, int, bytes]]
 
 
 @dataclass(slots=True, eq=False)
@@ -161,16 +156,16 @@ class EchoSocket:
         return sock
 
     def _configure(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         _widen(sock)
         discover = _PMTUDISC_PROBE if self._dont_fragment else _PMTUDISC_DONT
         if self.family == socket.AF_INET:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, discover)
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, discover)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, int(self._dont_fragment))
         if self._raw and self.family == socket.AF_INET:
@@ -269,7 +264,7 @@ class EchoSocket:
         flight = self._flights.get(echo.cookie) if echo else None
         if flight is None or flight.echo != echo or flight.host != sender or flight.received_us is not None:
             return
-        arrived_by, age_us = _read_ancillary(ancillary)
+        arrived_by, age_us = read_arrival(ancillary)
         if flight.arrives_by not in {0, arrived_by}:
             flight.reason = OTHER_PATH
         elif flight.via is self:
@@ -281,7 +276,7 @@ class EchoSocket:
                 data, ancillary, _flags, to = sock.recvmsg(512, 512, socket.MSG_ERRQUEUE)
             except OSError:
                 return
-            error = _read_error(self.family, ancillary)
+            error = read_error(self.family, ancillary)
             quoted = parse_quoted_request(self.family, data)
             if error and quoted and to:
                 self._explain(error, quoted, to[0])
@@ -300,48 +295,6 @@ def _widen(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
     except PermissionError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-
-
-def _read_ancillary(ancillary: Ancillary) -> tuple[int, int]:
-    """Return (index of the interface of arrival, age in microseconds); 0 for what is missing."""
-    arrived_by = age_us = 0
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            age_us = age_of(*_TIMESPEC.unpack_from(data), wall_ns=time.time_ns())
-        elif level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
-            arrived_by = _PKTINFO.unpack_from(data)[0]
-        elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            arrived_by = _PKTINFO6.unpack_from(data)[1]
-    return arrived_by, age_us
-
-
-def age_of(seconds: int, nanoseconds: int, *, wall_ns: int) -> int:
-    """Return how long ago a kernel time stamp was, in microseconds; 0 where that is implausible."""
-    age_us = (wall_ns - (seconds * 1_000_000_000 + nanoseconds)) // 1000
-    return age_us if 0 <= age_us <= _MAX_AGE_US else 0
-
-
-def _read_error(family: int, ancillary: Ancillary) -> IcmpError | None:
-    """Return the ICMP error in an entry of the error queue; None for this host's own (sends report those)."""
-    wanted = (
-        (socket.IPPROTO_IP, _IP_RECVERR) if family == socket.AF_INET else (socket.IPPROTO_IPV6, _IPV6_RECVERR)
-    )
-    for level, kind, data in ancillary:
-        if (level, kind) == wanted:
-            _errno, origin, icmp_type, code, _pad, info, _data = _EXTENDED_ERR.unpack_from(data)
-            offender = _read_offender(data[_EXTENDED_ERR.size :])
-            return IcmpError(family, icmp_type, code, info, offender) if origin in _ORIGIN_ICMP else None
-    return None
-
-
-def _read_offender(sockaddr: bytes) -> str:
-    """Return the address in a ``sockaddr``, or "" where it holds none (linux/errqueue.h: AF_UNSPEC)."""
-    family = int.from_bytes(sockaddr[:2], "little" if struct.pack("=H", 1)[0] else "big")
-    if family == socket.AF_INET:
-        return socket.inet_ntop(socket.AF_INET, sockaddr[4:8])
-    if family == socket.AF_INET6:
-        return socket.inet_ntop(socket.AF_INET6, sockaddr[8:24])
-    return ""
 
 
 def _not_permitted(what: str) -> str:
