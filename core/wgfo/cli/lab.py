@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,113 +12,114 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from wgfo.cli.codes import ExitCode
+from wgfo.cli.lazy import new_app
+from wgfo.cli.options import JsonOption
+from wgfo.cli.output import message, print_json
+
 if TYPE_CHECKING:
     from wgfo.lab.lab import Lab
     from wgfo.lab.topology import Node, PathLabel
 
-app = typer.Typer(
-    name="lab",
-    help="Two real WireGuard tunnels in network namespaces on this machine: build, break, heal, watch.",
-    no_args_is_help=True,
-)
+app = new_app("Two real WireGuard tunnels in network namespaces on this machine: build, break, heal, watch.")
 
 Name = Annotated[str, typer.Option("--name", help="Which lab; several can be up at once.")]
-Path_ = Annotated[
+OnPath = Annotated[
     str | None, typer.Option("--path", metavar="primary|secondary", help="Which path it concerns.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 ThirdHost = Annotated[
-    bool, typer.Option("--third-host", help="The controller stands in the cloud, without tunnels.")
+    bool, typer.Option("--third-host", help="The controller stands in the cloud and has no tunnel.")
 ]
 
 
 @app.command()
 def up(name: Name = "lab") -> None:
-    """Build a lab: cloud, internet, on-prem, two tunnels, client and server."""
+    """Build a lab: cloud, internet and on-prem, two tunnels, a client and a server."""
     from wgfo.lab import lab
 
-    with _telling_errors(), _ending_on_sigterm():
-        made = lab.up(name, lambda text: _say(f"lab {name}: {text}"))
-        _say(f"lab {name}: up. Try: wgfo lab exec client -- ping 192.168.10.5 · wgfo lab break silent-drop")
-        _say(f"lab {made.name}: its configuration: wgfo lab config")
+    with _ending_on_sigterm():
+        lab.up(name, lambda text: message(f"lab {name}: {text}"))
+    message(
+        f"lab {name}: up. Next: wgfo lab exec client -- ping 192.168.10.5 · wgfo lab config · "
+        "wgfo lab break silent-drop · wgfo lab down"
+    )
 
 
 @app.command()
 def status(
     name: Annotated[str | None, typer.Option("--name", help="Only this lab.")] = None,
     *,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show the labs that are up, their tunnels and the faults that are active."""
+    """Show the labs, their tunnels and the faults that are active."""
     from wgfo.lab import report
 
-    with _telling_errors():
-        labs = report.reports([name] if name else None)
-        if as_json:
-            _print(json.dumps({"api_version": 1, "labs": labs}))
-        else:
-            _print(report.table(labs))
+    labs = report.reports([name] if name else None)
+    if as_json:
+        print_json({"labs": labs})
+    else:
+        typer.echo(report.table(labs))
 
 
 @app.command(name="break")
 def break_(
     fault: Annotated[str | None, typer.Argument(metavar="FAULT[=VALUE]", help="See --list.")] = None,
     name: Name = "lab",
-    path: Path_ = None,
+    path: OnPath = None,
     *,
     listed: Annotated[bool, typer.Option("--list", help="The faults, each with what it does.")] = False,
 ) -> None:
     """Break something: silent-drop, link-down, loss=30% and more."""
     from wgfo.lab import report
 
-    if listed or fault is None:
-        _print(report.faults())
-        raise typer.Exit(0 if listed else 2)
-    with _telling_errors():
-        _say(f"{_lab(name).break_(fault, _path(path))}: active")
+    if listed:
+        typer.echo(report.faults())
+        return
+    if fault is None:
+        raise typer.BadParameter("which fault? They are:\n" + report.faults(), param_hint="FAULT")
+    message(f"{_lab(name).break_(fault, _path(path))}: active")
 
 
 @app.command()
 def heal(
     fault: Annotated[str | None, typer.Argument(help="Only this fault; without it, all.")] = None,
     name: Name = "lab",
-    path: Path_ = None,
+    path: OnPath = None,
 ) -> None:
     """End the active faults."""
-    with _telling_errors():
-        healed = _lab(name).heal(fault, _path(path))
-        _say("\n".join(f"{injection}: healed" for injection in healed) or "no fault is active")
+    healed = _lab(name).heal(fault, _path(path))
+    message("\n".join(f"{injection}: healed" for injection in healed) or "no fault is active")
 
 
 @app.command()
 def down(
     name: Name = "lab",
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All labs, crashed ones too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All labs of this user, crashed ones too.")
+    ] = False,
 ) -> None:
     """End a lab and everything in it."""
     from wgfo.lab import lab, state
 
-    with _telling_errors():
-        for one in state.names() if everything else [state.check_name(name)]:
-            _say(f"lab {one}: {'gone' if lab.down(one) else 'there is none'}")
+    for one in state.names() if everything else [state.check_name(name)]:
+        message(f"lab {one}: {'gone' if lab.down(one) else 'there is none'}")
 
 
-@app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@app.command(name="exec")
 def exec_(
     node: Annotated[
-        str,
-        typer.Argument(
-            help="client, backend, controller, router, gateway-a, gateway-b, internet, onprem, server …"
-        ),
+        str, typer.Argument(help="One of: client, server, onprem, router, gateway-a, gateway-b …")
     ],
-    command: Annotated[list[str] | None, typer.Argument(help="The command; without it, a shell.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command, after --; without it, a shell.")
+    ] = None,
     name: Name = "lab",
 ) -> None:
     """Run a command in a node of the lab; its exit status is the command's."""
-    with _telling_errors():
-        argv = _lab(name).enclosure.command(command or [os.environ.get("SHELL", "/bin/sh")], _node(node))
-        os.execvp(argv[0], argv)  # noqa: S606 - the user's own command
+    where = _node(node)
+    argv = _lab(name).enclosure.command(command or [os.environ.get("SHELL", "/bin/sh")], where)
+    os.execvp(argv[0], argv)  # noqa: S606 - the user's own command
 
 
 @app.command()
@@ -134,8 +133,7 @@ def config(
     from wgfo.lab import config as settings
     from wgfo.lab import state
 
-    with _telling_errors():
-        _print(settings.text(state.directory(name), third_host=third_host, demo=demo).rstrip())
+    typer.echo(settings.text(state.directory(name), third_host=third_host, demo=demo).rstrip())
 
 
 @app.command()
@@ -150,14 +148,13 @@ def demo(
     third_host: ThirdHost = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
 ) -> None:
-    """Show one silent failure from beginning to end, with real packets: under two minutes."""
+    """Show one silent failure from beginning to end, with real packets, in under two minutes."""
     from wgfo.lab import demo as show
 
-    with _telling_errors(), _ending_on_sigterm():
-        ended_well = show.run(
-            show.Options(json_file=json_file, picture=picture, third_host=third_host, keep=keep)
-        )
-    raise typer.Exit(0 if ended_well else 1)
+    options = show.Options(json_file=json_file, picture=picture, third_host=third_host, keep=keep)
+    with _ending_on_sigterm():
+        complete = show.run(options)
+    raise typer.Exit(ExitCode.OK if complete else ExitCode.ERROR)
 
 
 def _lab(name: str) -> Lab:
@@ -180,26 +177,6 @@ def _node(text: str) -> Node:
     if text in set(Node):
         return Node(text)
     raise typer.BadParameter(f"{text!r} is no node of a lab; there are: {', '.join(Node)}", param_hint="NODE")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-@contextlib.contextmanager
-def _telling_errors() -> Iterator[None]:
-    from wgfo.lab.errors import LabError
-
-    try:
-        yield
-    except LabError as error:
-        _say(f"wgfo lab: {error}")
-        raise typer.Exit(1) from None
 
 
 @contextlib.contextmanager

@@ -155,26 +155,25 @@ class Enclosure:
 
 
 class Founding:
-    """A lab's first process while its builder holds it: it ends with the builder unless told to stay."""
+    """A lab's first process while its builder holds it: it ends with the builder unless told to stay.
+
+    It is nobody's child (``setsid --fork``), so that a builder which lives on has nothing to wait for.
+    """
 
     def __init__(self, means: Means, state_dir: Path) -> None:
+        self.stayed = False
         command = [*means.unshare, "--", sys.executable, "-m", "wgfo.lab.holder", str(state_dir)]
         self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+            ["setsid", "--fork", *command],  # noqa: S607 - as surveyed
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         try:
+            self._process.wait(START_S)
             pid = self._await_pid()
-            self.enclosure = Enclosure(pid, start_time(pid) or 0, means.user_namespace)
         except BaseException:
             self.close()
-            self._process.kill()
-            self._process.wait()
             raise
-        self.stayed = False
+        self.enclosure = Enclosure(pid, start_time(pid) or 0, means.user_namespace)
 
     def stay(self) -> None:
         """Let the lab outlive the builder."""
@@ -184,18 +183,17 @@ class Founding:
         pipe.flush()
         self.stayed = True
 
-    def abandon(self) -> None:
-        """End the lab and collect its first process."""
-        self.close()
-        self.enclosure.end()
-        self._process.wait(END_S)
-
     def close(self) -> None:
         """Close the pipes; unless it was told to stay, the lab ends by that alone."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+    def abandon(self) -> None:
+        """End the lab and wait for the end."""
+        self.close()
+        self.enclosure.end()
 
     def _await_pid(self) -> int:
         stdout, stderr = self._process.stdout, self._process.stderr
@@ -207,10 +205,11 @@ class Founding:
         pid = answer.get("pid")
         if isinstance(pid, int):
             return pid
-        self._process.kill()
-        said = answer.get("error") or stderr.read().decode(errors="replace").strip() or "no answer"
+        said = answer.get("error") or (
+            stderr.read().decode(errors="replace").strip() if ready else "no answer"
+        )
         raise LabError(
-            f"the lab's first process did not start: {said}; `wgfo lab up` checks tools and rights first"
+            f"the lab's first process did not start: {said}; look for what forbids namespaces here"
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from wgfo.plugin.errors import WgfoError
 
-class LabError(Exception):
+
+class LabError(WgfoError):
     """A lab cannot do what was asked; the text is for the user."""
 
 

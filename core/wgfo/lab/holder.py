@@ -30,7 +30,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: Path, kind: str | None, flags: int = 0, data: str | None = None) -> None:
-    """Mount by the system call itself: mount(8) would resolve ``/proc/…/fd/N`` to a path that is hidden by then.
+    """Mount without the program of that name, which would follow ``/proc/…/fd/N`` to a hidden path.
 
     Raises:
         OSError: the kernel refused.

@@ -20,6 +20,7 @@ PACKAGES: Final = {
     "wg": "wireguard-tools",
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setsid": "util-linux",
     "ping": "iputils-ping",
 }
 """Tool to the Debian package that has it."""
@@ -38,7 +39,7 @@ class Means:
     def unshare(self) -> list[str]:
         """The command that starts a process in namespaces of its own."""
         user = ["--user", "--map-root-user"] if self.user_namespace else []
-        return ["unshare", *user, "--mount", "--pid", "--fork", "--kill-child"]
+        return ["unshare", *user, "--mount", "--net", "--pid", "--fork", "--kill-child"]
 
 
 def survey() -> Means:
@@ -86,7 +87,7 @@ def _namespace_problem(means: Means) -> str | None:
 
 def _has_kernel_wireguard(means: Means) -> bool:
     link = ["ip", "link", "add", "wgfo-probe", "type", "wireguard"]
-    return _run([*means.unshare, "--net", *link]).returncode == 0
+    return _run([*means.unshare, *link]).returncode == 0
 
 
 def _userspace_problems() -> list[str]:
