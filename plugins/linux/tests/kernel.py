@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.netns import Namespace, namespaces
+
 from wgfo.model import (
+    Bind,
+    BindKind,
     GroupName,
     Hop,
     PathName,
@@ -100,10 +103,8 @@ def routed(
 
 def paths(group: str = "cloud", **more: Any) -> tuple[PathView, ...]:
     """Two paths that probes are bound to by device."""
-    from wgfo.model import Bind, BindKind
-
     return tuple(
-        PathView(GroupName(group), path, interface=device, bind=Bind(BindKind.DEVICE), **more)
+        PathView(GroupName(group), path, **{"interface": device, "bind": Bind(BindKind.DEVICE), **more})
         for path, device in ((A, "wg0"), (B, "wg1"))
     )
 

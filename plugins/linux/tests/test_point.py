@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from plugins.linux.tests.kernel import A, B, kernel, routed
+
 from wgfo.model import Absent, FailureKind, Foreign, Health, PathHop
 
 pytestmark = pytest.mark.net

@@ -82,7 +82,7 @@ class Netlink:
         """
         from pyroute2 import AsyncIPRoute  # noqa: PLC0415 - never at discovery (rule 11)
 
-        self._socket = netlink_socket(self._namespace)
+        self._socket = netlink_socket(self._namespace, capped=False)
         self._route = AsyncIPRoute(use_socket=self._socket, groups=0)
         await self._route.setup_endpoint()
 
@@ -149,10 +149,11 @@ class Netlink:
         """Delete a rule; one that is gone already is no error."""
         await self._ask("rule", "del", missing=(errno.ENOENT, errno.ESRCH), **_rule_fields(rule))
 
-    async def lookup(self, destination: str) -> Lookup | None:
-        """Ask which way a packet would go (``ip route get``); None: nowhere."""
+    async def lookup(self, destination: str, *, mark: int = 0) -> Lookup | None:
+        """Ask which way a packet (with a firewall mark) would go (``ip route get``); None: nowhere."""
         family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-        answer = await self._ask("route", "get", missing=_NO_WAY, dst=destination, family=family)
+        marked = {"mark": mark} if mark else {}
+        answer = await self._ask("route", "get", missing=_NO_WAY, dst=destination, family=family, **marked)
         if not answer:
             return None
         found = answer[0]

@@ -115,7 +115,7 @@ def read_set(view: View, seen: Seen) -> SetObservation:
         exceptions=tuple(_exceptions(view, bodies, meaning, majority)),
         residue=tuple(_residue(view, seen)),
         health=_health(distinct, meaning),
-        shadows=tuple(_named([_line(one, view.names) for one in seen.shadows])),
+        shadows=tuple(_named([line(one, view.names) for one in seen.shadows])),
         text=_text(view, distinct, meaning, majority),
     )
 
@@ -154,7 +154,7 @@ def _exceptions(
 
 
 def _residue(view: View, seen: Seen) -> list[str]:
-    lines = [_line(one, view.names) for one in seen.leftover]
+    lines = [line(one, view.names) for one in seen.leftover]
     lines += [f"no fallback yet for {wire.network(packed)}" for packed in missing_fallback(view, seen)]
     return _named(lines)
 
@@ -181,7 +181,8 @@ def _text(
     return describe(found, view.names) if found else "no route"
 
 
-def _line(one: tuple[Destination, Body], names: Mapping[int, str]) -> str:
+def line(one: tuple[Destination, Body], names: Mapping[int, str]) -> str:
+    """Return a whole route in iproute2's words."""
     destination, body = one
     return f"{wire.network(destination)} {describe(body, names)} proto {body.protocol} metric {body.metric}"
 

@@ -1,7 +1,7 @@
 """What this distribution offers to wgfo: a route provider and the WireGuard probes of Linux.
 
 Found through the entry point ``linux``. Importing it imports no netlink library: the provider's modules load
-when a configuration selects it.
+when a configuration selects it, pyroute2 when it opens.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from wgfo.model import RouteSet
 from wgfo.plugin import ProbeOffer, RouteOffer, RouteProvider, hookimpl
 from wgfo_linux.config import LinuxOptions, parse_hop, parse_table, scope
+from wgfo_linux.probes import offers
 
 ROUTE_KEYS = frozenset({"metric", "protocol", "fallback"})
 
@@ -52,8 +53,4 @@ def wgfo_route_offers() -> Sequence[RouteOffer]:
 @hookimpl
 def wgfo_probe_offers() -> Sequence[ProbeOffer]:
     """Offer the interface and handshake probes."""
-    try:
-        from wgfo_linux.probes import offers  # noqa: PLC0415 - keeps the route provider importable on its own
-    except ImportError:
-        return ()
     return offers()

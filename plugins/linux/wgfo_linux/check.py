@@ -1,0 +1,179 @@
+"""Preflight of the Linux provider: what would keep the routes from working, and the remedy. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+
+from wgfo.model import Finding, RouteSet, SetObservation, Severity
+from wgfo_linux import host
+from wgfo_linux.config import HopSpec, LinuxOptions, read_hop
+from wgfo_linux.errors import GRANT
+from wgfo_linux.netlink import Device, Netlink
+from wgfo_linux.rights import needed
+from wgfo_linux.rules import MAX_SOURCE_ROUTES
+
+_STRICT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked."""
+
+    options: LinuxOptions
+    sets: Sequence[RouteSet]
+    observed: Sequence[SetObservation]
+    tunnels: Sequence[str]
+    """Interfaces of the paths that probes are bound to."""
+    strangers: Sequence[str] = ()
+    """Routes that bear our protocol number, for destinations that no set configures."""
+    rules_problem: str = ""
+
+    @property
+    def hops(self) -> list[HopSpec]:
+        """Every next hop once, in the order of the configuration."""
+        texts = dict.fromkeys(hop for one in self.sets for hop in one.hops.values())
+        return [read_hop(text) for text in texts]
+
+    @property
+    def devices(self) -> list[str]:
+        """Every interface that is named, once."""
+        named = [spec.device for spec in self.hops if spec.device]
+        return list(dict.fromkeys([*named, *self.tunnels]))
+
+
+async def findings(subject: Subject, netlink: Netlink) -> list[Finding]:
+    """Return everything that was found, the worst kind of trouble first."""
+    devices = {name: await netlink.device(name) for name in subject.devices}
+    found = [*_rights(subject.options), *_devices(devices)]
+    found += [one async for one in _gateways(subject.hops, devices, netlink)]
+    found += [one async for one in _endpoints(subject.options, devices, netlink)]
+    found += [*_routes(subject), *_settings(subject), *_rules(subject)]
+    return found
+
+
+def _rights(options: LinuxOptions) -> Iterator[Finding]:
+    have = host.capabilities()
+    missing = [name for number, name in needed(options).items() if not have >> number & 1]
+    if missing:
+        text = f"this process lacks {' and '.join(missing)}: it can read routes, but not change them"
+        yield Finding(Severity.ERROR, "rights", text, GRANT)
+
+
+def _devices(devices: dict[str, Device | None]) -> Iterator[Finding]:
+    for name, device in devices.items():
+        if device is None:
+            text = f"there is no interface {name!r}"
+            yield Finding(
+                Severity.ERROR, name, text, f"bring it up (`wg-quick up {name}`), or correct the name"
+            )
+        elif not device.up:
+            yield Finding(Severity.ERROR, name, f"interface {name!r} is down", f"`ip link set {name} up`")
+
+
+async def _gateways(
+    hops: Sequence[HopSpec], devices: dict[str, Device | None], netlink: Netlink
+) -> AsyncIterator[Finding]:
+    for spec in hops:
+        if spec.gateway is None or spec.gateway.is_link_local:
+            continue
+        way = await netlink.lookup(str(spec.gateway))
+        device = devices.get(spec.device) if spec.device else None
+        if way is None or way.gateway:
+            text = f"gateway {spec.gateway} of '{spec}' is on no subnet of this host"
+            remedy = "a next hop must be reached directly: give an interface an address in its subnet"
+            yield Finding(Severity.ERROR, str(spec), text, remedy)
+        elif device is not None and way.device != device.index:
+            other = await netlink.device_at(way.device)
+            text = f"gateway {spec.gateway} is reached over {other.name if other else 'another interface'}"
+            yield Finding(Severity.ERROR, str(spec), text, f"correct 'dev {spec.device}', or the addresses")
+
+
+async def _endpoints(
+    options: LinuxOptions, devices: dict[str, Device | None], netlink: Netlink
+) -> AsyncIterator[Finding]:
+    for name, device in devices.items():
+        if device is None:
+            continue
+        found = await host.read_endpoints(options.netns, name)
+        for address in found.addresses:
+            way = await netlink.lookup(address, mark=found.mark)
+            if way is not None and way.device == device.index:
+                yield Finding(
+                    Severity.WARNING,
+                    name,
+                    f"the WireGuard endpoint {address} of {name} is routed into {name} itself: the tunnel would "
+                    f"carry its own packets",
+                    f"add a route for {address} over the uplink, outside every managed prefix (unless {name} was "
+                    f"made in another network namespace: its packets then leave there)",
+                )
+
+
+def _routes(subject: Subject) -> Iterator[Finding]:
+    for observed in subject.observed:
+        for shadow in observed.shadows:
+            text = f"a route of others wins over ours: {shadow}"
+            yield Finding(
+                Severity.WARNING, str(observed.set_id), text, "delete it, or list its prefix in the group"
+            )
+    for stranger in subject.strangers:
+        text = f"a route marked as ours that no group configures: {stranger}"
+        remedy = f"if no other wgfo process writes it, it is left over: `ip route del {stranger.split(' metric ')[0]}`"
+        yield Finding(Severity.INFO, "leftover", text, remedy)
+
+
+def _settings(subject: Subject) -> Iterator[Finding]:
+    sysctls = host.read_sysctls(subject.options.netns, subject.devices)
+    strict = [name for name, value in sysctls.rp_filter.items() if value == _STRICT]
+    if strict:
+        yield Finding(
+            Severity.WARNING,
+            "rp_filter",
+            f"strict reverse-path filter on {', '.join(strict)}: what arrives on a path that is not active is "
+            f"dropped, as it is for some seconds of every switch",
+            "set net.ipv4.conf.all.rp_filter and that of each interface to 2 (loose): the larger of both counts",
+        )
+    yield from _forwarding(subject, sysctls)
+    if host.is_hosts_own(subject.options.netns):
+        yield from _networkd()
+
+
+def _forwarding(subject: Subject, sysctls: host.Sysctls) -> Iterator[Finding]:
+    prefixes = [prefix for one in subject.sets for prefix in one.prefixes]
+    wanted = {
+        "net.ipv4.ip_forward": any(":" not in prefix for prefix in prefixes) and not sysctls.forwards_ipv4,
+        "net.ipv6.conf.all.forwarding": any(":" in prefix for prefix in prefixes)
+        and not sysctls.forwards_ipv6,
+    }
+    for name, off in wanted.items():
+        if off:
+            text = f"{name} is 0: the routes serve this host alone"
+            yield Finding(
+                Severity.INFO, name, text, f"if it routes for others: `sysctl -w {name}=1`, and keep it"
+            )
+
+
+def _networkd() -> Iterator[Finding]:
+    names = host.networkd_removes()
+    if names:
+        yield Finding(
+            Severity.WARNING,
+            "systemd-networkd",
+            "systemd-networkd removes routes and rules that it does not know when it restarts",
+            f"set {' and '.join(f'{name}=no' for name in names)} under [Network] in /etc/systemd/networkd.conf",
+        )
+
+
+def _rules(subject: Subject) -> Iterator[Finding]:
+    if subject.rules_problem:
+        text = f"the rules for probes could not be made: {subject.rules_problem}"
+        yield Finding(
+            Severity.WARNING, "probe_table", text, "mend it, or set probe_table = false and do without"
+        )
+    managed = sum(len(one.prefixes) for one in subject.sets)
+    if subject.options.probe_table and subject.tunnels and managed > MAX_SOURCE_ROUTES:
+        text = f"with {managed} prefixes there is no rule by tunnel address (at most {MAX_SOURCE_ROUTES})"
+        remedy = (
+            "answers from a standby's tunnel address may leave by the active path; merge prefixes to have it"
+        )
+        yield Finding(Severity.INFO, "probe_table", text, remedy)
