@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from wgfo.model import Bind, BindKind, GroupName, Outcome, PathName, PathView, ProbeClass, ProbeResult
@@ -51,6 +52,21 @@ async def opened(offer: ProbeOffer, given: ProbeContext, **options: Any) -> Asyn
         await probe.aclose()
 
 
-def said(results: list[ProbeResult] | tuple[ProbeResult, ...]) -> list[tuple[Outcome, str]]:
+async def stalled(
+    running: Coroutine[Any, Any, Sequence[ProbeResult]], stall: Callable[[], object], *, turns: int = 1
+) -> Sequence[ProbeResult]:
+    """Run a round whose event loop stands still in ``stall`` as soon as its probes are under way.
+
+    ``turns`` of the loop bring them there: one for the round, a second for the tasks that it starts.
+    """
+    task = asyncio.create_task(running)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not task.done()
+    stall()
+    return await task
+
+
+def said(results: Sequence[ProbeResult]) -> list[tuple[Outcome, str]]:
     """Outcomes and reasons alone."""
     return [(one.outcome, one.reason) for one in results]

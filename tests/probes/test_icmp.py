@@ -7,7 +7,18 @@ import time
 
 import pytest
 
-from tests.probes.making import BY_ADDRESS, LOST, OK, TOO_BIG, UNKNOWN, context, monotonic_us, opened, said
+from tests.probes.making import (
+    BY_ADDRESS,
+    LOST,
+    OK,
+    TOO_BIG,
+    UNKNOWN,
+    context,
+    monotonic_us,
+    opened,
+    said,
+    stalled,
+)
 from tests.probes.responder import Responder, responder
 from tests.probes.wires import (
     TARGET,
@@ -339,9 +350,10 @@ async def test_replies_read_late_after_a_stall_condemn_nothing(
     with socket_net.client.entered():
         async with opened(ICMP, context("wa", timeout_ms=timeout_ms)) as probe:
             await probe.round([TARGET, TARGET6], 0)
-            running = asyncio.create_task(probe.round([TARGET, TARGET2, TARGET6] * 20, 0))
-            asyncio.get_running_loop().call_soon(time.sleep, (timeout_ms + beyond_ms) / 1000)
-            results = await running
+            results = await stalled(
+                probe.round([TARGET, TARGET2, TARGET6] * 20, 0),
+                lambda: time.sleep((timeout_ms + beyond_ms) / 1000),
+            )
     assert [r.outcome for r in results] == [OK] * 60
     assert all(r.rtt_us <= timeout_ms * 1000 for r in results)
 
@@ -349,9 +361,8 @@ async def test_replies_read_late_after_a_stall_condemn_nothing(
 async def test_a_reply_after_its_deadline_is_lost_even_when_read_at_once_with_a_stall(net: Wires) -> None:
     with responder(net) as far, net.client.entered():
         async with opened(ICMP, context("wa", timeout_ms=50)) as probe:
-            running = asyncio.create_task(probe.round([TARGET], 0))
-            asyncio.get_running_loop().call_soon(_answer_after, far, 0.08)
-            assert said(await running) == [(LOST, "reply too late")]
+            results = await stalled(probe.round([TARGET], 0), lambda: _answer_after(far, 0.08))
+    assert said(results) == [(LOST, "reply too late")]
 
 
 def _answer_after(far: Responder, delay_s: float) -> None:
