@@ -64,7 +64,7 @@ class Enclosure:
     def command(self, argv: Sequence[str], node: Node | None = None) -> list[str]:
         """Return the command that runs ``argv`` in a node, or in the lab but in no node."""
         user = ["--user", "--preserve-credentials"] if self.user_namespace else []
-        enter = ["nsenter", "--target", str(self.pid), *user, "--mount", "--pid", "--"]
+        enter = ["nsenter", "--target", str(self.pid), *user, "--mount", "--net", "--pid", "--"]
         if node is None:
             return [*enter, *argv]
         return [*enter, "ip", "netns", "exec", node, "sh", "-c", _ENTER, node, str(Path.cwd()), *argv]
