@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo lab test check format constraints clean
+.PHONY: help setup tools demo lab test bench check format constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 
 test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
 	@scripts/contained $(BIN)/python -m pytest $(or $(ARGS),--cov)
+
+bench: setup ## how long the hot paths take here
+	@for script in tests/bench/[a-z]*.py; do \
+		echo "$$script"; scripts/contained $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; \
+	done
 
 check: setup ## ruff, mypy and the import rules
 	$(BIN)/ruff check

@@ -64,7 +64,9 @@ def test_no_module_is_long_enough_to_have_two_subjects() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in files()
-        if path.suffix == ".py" and "tests" not in path.parts and (lines := path.read_text().count("\n")) > 500
+        if path.suffix == ".py"
+        and "tests" not in path.parts
+        and (lines := path.read_text().count("\n")) > 500
     }
     assert long == {}
 
