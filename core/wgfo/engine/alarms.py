@@ -38,7 +38,7 @@ def holding(policy: GroupPolicy, state: GroupState, now_us: int) -> dict[AlarmNa
 
 def grace_us(policy: GroupPolicy) -> int:
     """Return how long something may be out of step without an alarm: one round."""
-    return min((stream.interval_us for stream in detection.base_streams(policy)), default=SECOND_US)
+    return min((stream.interval_us for stream in policy.base_streams), default=SECOND_US)
 
 
 def _no_usable_path(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:
@@ -196,7 +196,7 @@ def _unreachable(policy: GroupPolicy, state: GroupState, name: PathName) -> list
     evidence = state.evidence[name]
     return [
         target
-        for stream in detection.base_streams(policy)
+        for stream in policy.base_streams
         for target, tally in zip(stream.targets, evidence.streams[stream.index].targets, strict=True)
         if tally.fails >= stream.fall
     ]
@@ -205,7 +205,7 @@ def _unreachable(policy: GroupPolicy, state: GroupState, name: PathName) -> list
 def loss_over_window(policy: GroupPolicy, state: GroupState, name: PathName) -> tuple[int, int]:
     """Return probes lost and known of the base class over the loss window."""
     lost = known = 0
-    for stream in detection.base_streams(policy):
+    for stream in policy.base_streams:
         mask = (1 << detection.rounds_in(stream, policy.loss.window_us)) - 1
         track = state.evidence[name].streams[stream.index]
         for tally in track.targets or ((track.anchor,) if track.anchor else ()):

@@ -72,8 +72,7 @@ def converged(state: State) -> bool:
     """Whether every route set was read back equal to the desired path, settle time included."""
     chosen = state.selection
     return chosen.desired is not None and all(
-        (track.converged_epoch == chosen.epoch
-        and track.phase is Phase.SYNCED)
+        (track.converged_epoch == chosen.epoch and track.phase is Phase.SYNCED)
         or _resting(track, chosen.desired)
         for track in state.sets
     )
@@ -169,7 +168,7 @@ def _path(
         targets=_targets(policy, evidence, judged),
         lost=lost,
         known=known,
-        rtt_us=detection.median_rtt_us(evidence, detection.base_streams(policy)),
+        rtt_us=detection.median_rtt_us(evidence, policy.base_streams),
         handshake_age_us=hs.age_us(evidence.handshake, now_us),
         handshake_churn=hs.churning(evidence.handshake),
         received_bytes=evidence.handshake.received_bytes if known_figures else None,
@@ -212,7 +211,7 @@ def _layers(
 
 
 def _dataplane(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -> Verdict:
-    verdicts = [_stream_verdict(policy, evidence, stream) for stream in detection.base_streams(policy)]
+    verdicts = [_stream_verdict(policy, evidence, stream) for stream in policy.base_streams]
     verdicts += [
         track.report.verdict
         for track in detection.alone_sources(policy, evidence)

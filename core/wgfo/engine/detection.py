@@ -47,6 +47,8 @@ class PathEvidence:
     streams: tuple[StreamTrack, ...]
     sources: tuple[SourceTrack, ...]
     handshake: Handshake = field(default_factory=Handshake)
+    flawless: bool = True
+    """No probe of any window was lost: the cheap first question of every rule about losses."""
 
 
 def nothing_yet(policy: GroupPolicy, path: PathPolicy) -> PathEvidence:
@@ -81,7 +83,15 @@ def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed
     told = any(tally.known & 1 for tally in targets) or (anchor is not None and bool(anchor.known & 1))
     closed = StreamTrack(targets, anchor, event.at_us, told)
     before, after = evidence.streams[: event.stream], evidence.streams[event.stream + 1 :]
-    return PathEvidence((*before, closed, *after), evidence.sources, evidence.handshake)
+    streams = (*before, closed, *after)
+    flawless = not any(map(_lost_any, streams))
+    return PathEvidence(streams, evidence.sources, evidence.handshake, flawless)
+
+
+def _lost_any(track: StreamTrack) -> bool:
+    if track.anchor is not None and track.anchor.lost:
+        return True
+    return any(tally.lost for tally in track.targets)
 
 
 def layer_reported(policy: GroupPolicy, evidence: PathEvidence, event: LayerReported) -> PathEvidence:
@@ -104,16 +114,6 @@ def handshake_read(evidence: PathEvidence, event: HandshakeRead) -> PathEvidence
 def rounds_in(stream: StreamPolicy, span_us: int) -> int:
     """Return how many rounds of the stream a span holds, at least 1."""
     return max(1, span_us // stream.interval_us)
-
-
-def base_streams(policy: GroupPolicy) -> tuple[StreamPolicy, ...]:
-    """Return the streams to which the blackout rule applies."""
-    return tuple(stream for stream in policy.streams if stream.base and stream.act is Act.ALONE)
-
-
-def class_streams(policy: GroupPolicy) -> tuple[StreamPolicy, ...]:
-    """Return the streams of the other classes, which can degrade a path."""
-    return tuple(stream for stream in policy.streams if not stream.base and stream.act is Act.ALONE)
 
 
 def interface(policy: GroupPolicy, evidence: PathEvidence) -> SourceTrack | None:
@@ -153,7 +153,7 @@ def impairment(policy: GroupPolicy, evidence: PathEvidence) -> str:
 
 def anchor_tally(policy: GroupPolicy, evidence: PathEvidence) -> Tally | None:
     """Return the anchor's tally of the first base stream that has one."""
-    for stream in base_streams(policy):
+    for stream in policy.base_streams:
         anchor = evidence.streams[stream.index].anchor
         if anchor is not None:
             return anchor
@@ -170,7 +170,7 @@ def anchor_alive(policy: GroupPolicy, evidence: PathEvidence) -> bool | None:
 
 def stalled(policy: GroupPolicy, evidence: PathEvidence, now_us: int) -> StreamPolicy | None:
     """Return the base stream of which no round closed for five intervals, if there is one."""
-    for stream in base_streams(policy):
+    for stream in policy.base_streams:
         track = evidence.streams[stream.index]
         if track.closed_us >= 0 and now_us - track.closed_us > STALL_INTERVALS * stream.interval_us:
             return stream
@@ -181,15 +181,15 @@ def stall_deadline_us(policy: GroupPolicy, evidence: PathEvidence) -> int | None
     """Return when ``stalled`` will be true if nothing more comes."""
     times = [
         evidence.streams[stream.index].closed_us + STALL_INTERVALS * stream.interval_us + 1
-        for stream in base_streams(policy)
+        for stream in policy.base_streams
         if evidence.streams[stream.index].closed_us >= 0
     ]
     return min(times, default=None)
 
 
 def losing(policy: GroupPolicy, evidence: PathEvidence) -> bool:
-    """Whether any known round of the loss window, of any stream, lost anything: the cheap first question."""
-    return any(
+    """Whether any known round of the loss window, of any stream's targets, lost anything."""
+    return not evidence.flawless and any(
         window.recent(tally.lost, rounds_in(stream, policy.loss.window_us))
         for stream in policy.streams
         for tally in evidence.streams[stream.index].targets

@@ -108,15 +108,8 @@ def step(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
             or goes back in time.
     """
     _check(policy, state, event)
-    state = replace(state, at_us=event.at_us)
-    if isinstance(event, RoundClosed):
-        state = _with_evidence(
-            state, event.path, detection.round_closed(policy, state.evidence[event.path], event)
-        )
-        taken, quiet = Step(state, ()), True
-    else:
-        taken, quiet = TAKERS[type(event)](policy, state, event), False
-    return _settle(policy, taken, event, quiet=quiet)
+    taken = TAKERS[type(event)](policy, replace(state, at_us=event.at_us), event)
+    return _settle(policy, taken, event)
 
 
 def _check(policy: GroupPolicy, state: GroupState, event: Event) -> None:
@@ -192,6 +185,12 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
 def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     settled = damping.settled(policy.damping, state.damping, event.at_us)
     return Step(replace(state, damping=settled), ())
+
+
+def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
+    assert isinstance(event, RoundClosed)
+    evidence = detection.round_closed(policy, state.evidence[event.path], event)
+    return Step(_with_evidence(state, event.path, evidence), ())
 
 
 def _layer_reported(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
@@ -286,11 +285,15 @@ def _lease_changed(_policy: GroupPolicy, state: GroupState, event: Event) -> Ste
     return Step(replace(state, lease_text=text), ())
 
 
+EVIDENCE_ALONE: Final = (RoundClosed, ReferenceClosed)
+"""Events that by themselves change neither routes, requests nor the time that is waited for."""
+
 Taker = Callable[[GroupPolicy, GroupState, Event], Step]
 
 TAKERS: Final[Mapping[type, Taker]] = {
     SessionStarted: _session_started,
     Tick: _tick,
+    RoundClosed: _round_closed,
     LayerReported: _layer_reported,
     HandshakeRead: _handshake_read,
     ReferenceClosed: _reference_closed,
@@ -308,31 +311,47 @@ TAKERS: Final[Mapping[type, Taker]] = {
 # --- what follows from it ---------------------------------------------------------------------------------
 
 
-def _settle(policy: GroupPolicy, taken: Step, event: Event, *, quiet: bool) -> Step:
+def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
     """Run the machines after an event was taken in, each once, in order."""
-    now_us = event.at_us
-    state, decisions = taken.state, list(taken.decisions)
-    for machine in (_judge, _expire, _find, _select):
+    state, decisions = taken.state, taken.decisions
+    for machine in MACHINES:
         after = machine(policy, state, event)
         state = after.state
         decisions += after.decisions
-    quiet = quiet and not decisions
-    if not quiet or any(one.next_us is not None and one.next_us <= now_us for one in state.sets):
+    evidence_alone = isinstance(event, EVIDENCE_ALONE) and not decisions
+    if not evidence_alone or _due(state, event.at_us):
         after = _drive(policy, state, event)
         state = after.state
         decisions += after.decisions
-    after = _alarm(policy, state, now_us)
-    return Step(after.state, (*decisions, *after.decisions))
+    if evidence_alone and not decisions and _untroubled(policy, state):
+        return Step(state, decisions)
+    after = _alarm(policy, state, event.at_us)
+    return Step(after.state, decisions + after.decisions)
+
+
+def _due(state: GroupState, now_us: int) -> bool:
+    return any(track.next_us is not None and track.next_us <= now_us for track in state.sets)
+
+
+def _untroubled(policy: GroupPolicy, state: GroupState) -> bool:
+    """Whether no alarm can have begun or ended by evidence alone: nothing is wrong anywhere."""
+    return (
+        not state.alarms
+        and not state.reference.fails
+        and policy.latency.median_us is None
+        and all(track.out_since_us is None for track in state.sets)
+        and all(
+            judgement.calm(policy, state.evidence[name], judged) for name, judged in state.judgements.items()
+        )
+    )
 
 
 def _judge(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     closed = event if isinstance(event, RoundClosed) else None
     before = state.judgements
-    after = judgement.judge(scene_of(policy, state, event.at_us), before, closed)
-    state = replace(state, judgements=after)
-    isolated = is_isolated(policy, state)
-    if isolated is not state.isolated:
-        state = replace(state, isolated=isolated)
+    alone = isinstance(event, EVIDENCE_ALONE)
+    after = judgement.judge(scene_of(policy, state, event.at_us), before, closed, evidence_alone=alone)
+    state = replace(state, judgements=after, isolated=is_isolated(policy, state))
     changed = tuple(
         _path_changed(event.at_us, name, before[name], judged)
         for name, judged in after.items()
@@ -374,14 +393,17 @@ def _established(state: GroupState, found: start.Found, at_us: int) -> Step:
 
 def _select(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     now_us = event.at_us
-    state = replace(state, selection=_timed(policy, state, now_us))
+    timed = _timed(policy, state, now_us)
+    if timed is not state.selection:
+        state = replace(state, selection=timed)
     choice = selection.choose(situation_of(policy, state, now_us), state.selection)
     if choice is None:
         return Step(state, ())
     if choice.target is None:
         chosen = state.selection
-        if (choice.rule, choice.reason) != (chosen.rule, chosen.reason):
-            chosen = replace(chosen, rule=choice.rule, reason=choice.reason, rejected=choice.rejected)
+        if (choice.rule, choice.reason) == (chosen.rule, chosen.reason):
+            return Step(state, ())
+        chosen = replace(chosen, rule=choice.rule, reason=choice.reason, rejected=choice.rejected)
         return Step(replace(state, selection=chosen), ())
     return _move(policy, state, choice, now_us)
 
@@ -396,12 +418,11 @@ def _timed(policy: GroupPolicy, state: GroupState, now_us: int) -> Selection:
     stands = chosen.planned is not None and all(
         one.converged_epoch == chosen.epoch and actuation.in_step(one, chosen.desired) for one in state.sets
     )
-    return replace(
-        chosen,
-        failing_since_us=since,
-        waits=selection.waits_after(situation_of(policy, state, now_us), chosen),
-        planned=None if stands else chosen.planned,
-    )
+    waits = selection.waits_after(situation_of(policy, state, now_us), chosen)
+    if since == chosen.failing_since_us and waits == chosen.waits and not stands:
+        return chosen
+    planned = None if stands else chosen.planned
+    return replace(chosen, failing_since_us=since, waits=waits, planned=planned)
 
 
 def _move(policy: GroupPolicy, state: GroupState, choice: Choice, now_us: int) -> Step:
@@ -498,6 +519,10 @@ def _track(state: GroupState, set_id: RouteSetId) -> actuation.SetTrack:
 def _with_set(state: GroupState, driven: actuation.Driven) -> Step:
     sets = tuple(driven.track if track.policy.id == driven.track.policy.id else track for track in state.sets)
     return Step(replace(state, sets=sets), driven.decisions)
+
+
+MACHINES: Final = (_judge, _expire, _find, _select)
+"""The order in which an event is worked through; routes and alarms follow."""
 
 
 # --- when something is due --------------------------------------------------------------------------------

@@ -93,9 +93,7 @@ def lives(policy: GroupPolicy, evidence: PathEvidence) -> bool:
 
 def passes(policy: GroupPolicy, evidence: PathEvidence) -> bool:
     """Whether any base target answered its newest known probe (the anchor, where there are no targets)."""
-    return any(
-        tally.good for stream in detection.base_streams(policy) for tally in _tallies(evidence, stream)
-    )
+    return any(tally.good for stream in policy.base_streams for tally in _tallies(evidence, stream))
 
 
 def answers_elsewhere(scene: Scene, name: PathName, stream: StreamPolicy, place: int) -> bool:
@@ -111,7 +109,7 @@ def masked(scene: Scene, name: PathName) -> frozenset[str]:
     here = scene.evidence[name]
     return frozenset(
         target
-        for stream in detection.base_streams(scene.policy)
+        for stream in scene.policy.base_streams
         for place, target in enumerate(stream.targets)
         if _fails(here, stream, place) and all(_fails(there, stream, place) for _, there in living)
     )
@@ -135,17 +133,16 @@ def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: 
         return False
     here = scene.evidence[name]
     if fault.rule in (FaultRule.BLACKOUT, FaultRule.NOT_FORWARDING):
-        return any(
-            _shared_rounds(here, there, stream) >= stream.fall for stream in detection.base_streams(policy)
-        )
+        return any(_shared_rounds(here, there, stream) >= stream.fall for stream in policy.base_streams)
     if fault.rule is FaultRule.CLASS:
         return any(
             stream.probe_class in fault.classes and _class_proof(policy, here, there, stream)
-            for stream in detection.class_streams(policy)
+            for stream in policy.class_streams
         )
     if fault.rule is FaultRule.LOSS:
         fresh = _newest_good_us(policy, there) >= scene.now_us - policy.loss.confirm_us
-        return fresh and compare(scene, name, other).trips(policy.loss.percent, policy.loss.margin)
+        better = compare(scene, name, other).trips(policy.loss.percent, policy.loss.margin)
+        return fresh and better and below_trip(scene, other)
     if fault.rule is FaultRule.LATENCY:
         return passes(policy, there) and latency_fault(scene, other) is None
     return _newest_good_us(policy, there) > fault.fault_us and passes(policy, there)
@@ -170,11 +167,7 @@ def _class_proof(policy: GroupPolicy, here: PathEvidence, there: PathEvidence, s
 
 def _newest_good_us(policy: GroupPolicy, evidence: PathEvidence) -> int:
     return max(
-        (
-            tally.last_good_us
-            for stream in detection.base_streams(policy)
-            for tally in _tallies(evidence, stream)
-        ),
+        (tally.last_good_us for stream in policy.base_streams for tally in _tallies(evidence, stream)),
         default=-1,
     )
 
@@ -232,7 +225,7 @@ def _handshake_fault(scene: Scene, evidence: PathEvidence) -> Fault | None:
 
 def _blackout(scene: Scene, name: PathName) -> Fault | None:
     evidence = scene.evidence[name]
-    streams = [stream for stream in detection.base_streams(scene.policy) if _heard(evidence, stream)]
+    streams = [stream for stream in scene.policy.base_streams if _heard(evidence, stream)]
     if not streams or not all(_all_condemned(evidence, stream) for stream in streams):
         return None
     anchor = detection.anchor_tally(scene.policy, evidence)
@@ -336,13 +329,24 @@ def compare(scene: Scene, name: PathName, versus: PathName) -> Comparison:
     """Compare the losses of two paths, same targets and rounds (semantics.md, rule "loss")."""
     here, there = scene.evidence[name], scene.evidence[versus]
     lost = possible = margin = 0
-    for stream in detection.base_streams(scene.policy):
+    for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, scene.policy.loss.window_us)
         for mine, other in zip(_tallies(here, stream), _tallies(there, stream), strict=False):
             lost += window.recent(mine.lost, rounds).bit_count()
             margin += window.own_losses(mine, other, rounds)
             possible += rounds
     return Comparison(lost, possible, margin, versus)
+
+
+def below_trip(scene: Scene, name: PathName) -> bool:
+    """Whether a path's own loss, compared with nothing, is below the limit: a lossy path is no remedy."""
+    lost = possible = 0
+    for stream in scene.policy.base_streams:
+        rounds = detection.rounds_in(stream, scene.policy.loss.window_us)
+        for tally in _tallies(scene.evidence[name], stream):
+            lost += window.recent(tally.lost, rounds).bit_count()
+            possible += rounds
+    return lost * 100 < scene.policy.loss.percent * max(1, possible)
 
 
 def loss_fault(scene: Scene, name: PathName, comparison: Comparison, since_us: int) -> Fault:
@@ -356,7 +360,7 @@ def loss_fault(scene: Scene, name: PathName, comparison: Comparison, since_us: i
         FaultRule.LOSS,
         f"loss: {lost_percent} % over {window_s} s, {margin} points worse than {comparison.versus}{names}",
         since_us,
-        classes=tuple({stream.probe_class for stream in detection.base_streams(scene.policy)}),
+        classes=tuple({stream.probe_class for stream in scene.policy.base_streams}),
         targets=worst,
         numbers={"loss_percent": lost_percent, "margin_points": margin, "lost": comparison.lost},
     )
@@ -367,7 +371,7 @@ def _lossy_targets(scene: Scene, name: PathName) -> tuple[str, ...]:
     limit = scene.policy.loss.percent
     evidence = scene.evidence[name]
     found = []
-    for stream in detection.base_streams(scene.policy):
+    for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, scene.policy.loss.window_us)
         for target, tally in zip(stream.targets, evidence.streams[stream.index].targets, strict=True):
             if window.recent(tally.lost, rounds).bit_count() * 100 >= limit * rounds:
@@ -392,7 +396,7 @@ def class_fault(scene: Scene, name: PathName) -> Fault | None:
     evidence = scene.evidence[name]
     if not passes(scene.policy, evidence):
         return None
-    for stream in detection.class_streams(scene.policy):
+    for stream in scene.policy.class_streams:
         failing = class_fails(scene.policy, evidence, stream)
         if failing:
             return _class_fault(scene, evidence, stream, failing)
@@ -424,7 +428,7 @@ def latency_fault(scene: Scene, name: PathName) -> Fault | None:
     limit_us = scene.policy.latency.median_us
     if limit_us is None:
         return None
-    median = detection.median_rtt_us(scene.evidence[name], detection.base_streams(scene.policy))
+    median = detection.median_rtt_us(scene.evidence[name], scene.policy.base_streams)
     if median is None or median <= limit_us:
         return None
     return Fault(

@@ -11,7 +11,7 @@ Words: semantics.md, "Health" and "Recovery".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -89,6 +89,9 @@ class Judgement:
     loss_since_us: int | None = None
     """Since when the loss is above both limits, against ``loss_versus``."""
     loss_versus: PathName | None = None
+    lossy: bool = False
+    """Its own loss reached the trip threshold, whoever else loses too, and it has not risen since: no remedy
+    for another path's loss."""
     bad_classes: tuple[int, ...] = ()
     """Streams whose class failed and has not passed often enough since."""
     remote_dark: bool = False
@@ -113,44 +116,90 @@ class Judgement:
 Judgements = Mapping[PathName, Judgement]
 
 
-def judge(scene: Scene, before: Judgements, event: RoundClosed | None) -> dict[PathName, Judgement]:
-    """Return what is believed of every path after the evidence of ``scene``."""
-    return {
-        path.name: _judge_path(scene, path, before, event if event and event.path == path.name else None)
-        for path in scene.policy.paths
-    }
+def judge(
+    scene: Scene, before: Judgements, event: RoundClosed | None, *, evidence_alone: bool
+) -> dict[PathName, Judgement]:
+    """Return what is believed of every path after the evidence of ``scene``.
+
+    ``evidence_alone``: the event was a round or told nothing of any path, so that calm paths stay as they are.
+    """
+    after = {}
+    for path in scene.policy.paths:
+        closed = event if event is not None and event.path == path.name else None
+        old = before[path.name]
+        if evidence_alone and calm(scene.policy, scene.evidence[path.name], old):
+            after[path.name] = old if closed is None else _calm_after(scene, old, closed)
+        else:
+            after[path.name] = _judge_path(scene, path, before, closed)
+    return after
+
+
+def calm(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -> bool:
+    """Whether a closed round can change nothing here but the count of clean rounds and the recovery.
+
+    Nearly every round of a healthy path is of this kind, so it is asked first: the path is up, nothing was lost
+    through it in any window, and no other rule is waiting. It changes the cost of a step, never its result.
+    """
+    return (
+        evidence.flawless
+        and judged.state is PathState.UP
+        and not judged.live
+        and judged.loss_since_us is None
+        and not judged.lossy
+        and not judged.bad_classes
+        and not judged.remote_dark
+        and not judged.masked
+        and (not policy.latency.act or policy.latency.median_us is None)
+    )
+
+
+def _calm_after(scene: Scene, old: Judgement, event: RoundClosed) -> Judgement:
+    clean = _clean_after(scene, old.clean, event)
+    restore = old.restore
+    if restore is not Restore.GOOD or clean == old.clean:
+        restore = _restore(scene, event.path, old.state, ())
+    return replace(old, clean=clean, restore=restore)
 
 
 def _judge_path(scene: Scene, path: PathPolicy, before: Judgements, event: RoundClosed | None) -> Judgement:
     old = before[path.name]
     policy, evidence = scene.policy, scene.evidence[path.name]
-    clean = old.clean if event is None else _clean_after(scene, old.clean, event)
+    counted = old.clean if event is None else _clean_after(scene, old.clean, event)
+    risen = counted >= policy.rise and _own_loss_below_trip(scene, path.name)
     bad_classes = _bad_classes(scene, path.name, old.bad_classes)
     loss_since, versus = _loss_timer(scene, path.name, before)
     down = faults.down_fault(scene, path.name) if path.visible else None
     blind = _blindness(policy, path, evidence, scene.now_us)
-    degrading = None if down or blind else _degrading(scene, path.name, bad_classes, loss_since, versus)
-    risen = clean >= policy.rise and not bad_classes and _below_trip(scene, path.name)
-    stands = old.state in (UP, DEG) or (clean >= policy.rise and _below_trip(scene, path.name))
-    signal = _signal(down, blind, degrading if stands else None, risen)
+    degrading = None
+    if not (down or blind) and (risen or old.state in (UP, DEG)):
+        degrading = _degrading(scene, path.name, bad_classes, loss_since, versus)
+    signal = _signal(down, blind, degrading, risen and not bad_classes)
     state = TRANSITIONS[old.state, signal]
-    live = down or (degrading if signal is Signal.DEGRADING else None)
-    clean = 0 if down else clean
+    live = down or degrading
     return Judgement(
         state=state,
         since_us=old.since_us if state is old.state else scene.now_us,
         fault=_remembered(state, live, old.fault),
         live=live is not None,
-        proved=faults.proved(scene, path.name, live) if live else (),
-        clean=clean,
+        proved=_proved(scene, path.name, before, live) if live else (),
+        clean=0 if down else counted,
         loss_since_us=loss_since,
         loss_versus=versus,
+        lossy=not faults.below_trip(scene, path.name) or (old.lossy and not risen),
         bad_classes=bad_classes,
         remote_dark=down is None and _remote_dark(scene, path.name),
         masked=faults.masked(scene, path.name) if detection.losing(policy, evidence) else frozenset(),
         restore=_restore(scene, path.name, state, bad_classes),
         blind=blind,
     )
+
+
+def _proved(scene: Scene, name: PathName, before: Judgements, live: Fault) -> tuple[PathName, ...]:
+    """Return the paths with proof; a path that lost as much itself, and has not risen since, proves no loss."""
+    proved = faults.proved(scene, name, live)
+    if live.rule is not FaultRule.LOSS:
+        return proved
+    return tuple(other for other in proved if not before[other].lossy)
 
 
 def _signal(down: Fault | None, blind: str, degrading: Fault | None, risen: bool) -> Signal:
@@ -185,7 +234,7 @@ def _blindness(policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, no
 def _clean_after(scene: Scene, clean: int, event: RoundClosed) -> int:
     """Count a base round: clean where every target that answers on any path answered here."""
     stream = scene.policy.streams[event.stream]
-    base = detection.base_streams(scene.policy)
+    base = scene.policy.base_streams
     if stream not in base:
         return clean
     kind = _round_kind(scene, stream, event)
@@ -214,7 +263,7 @@ def _own_loss(
     return faults.answers_elsewhere(scene, event.path, stream, place)
 
 
-def _below_trip(scene: Scene, name: PathName) -> bool:
+def _own_loss_below_trip(scene: Scene, name: PathName) -> bool:
     lost, possible = own_loss_over(scene, name, scene.policy.loss.window_us)
     return lost * 100 < scene.policy.loss.percent * possible
 
@@ -223,7 +272,7 @@ def own_loss_over(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]
     """Return probes lost and possible over a span, leaving out what every other living path lost alike."""
     lost = possible = 0
     living = scene.living(name)
-    for stream in detection.base_streams(scene.policy):
+    for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, span_us)
         track = scene.evidence[name].streams[stream.index]
         places = range(len(track.targets))
@@ -284,7 +333,7 @@ def _comparisons(scene: Scene, name: PathName, before: Judgements) -> list[Compa
     return [
         faults.compare(scene, name, other)
         for other, _ in scene.others(name)
-        if before[other].state is PathState.UP
+        if before[other].state is PathState.UP and not before[other].lossy and faults.below_trip(scene, other)
     ]
 
 
@@ -292,7 +341,7 @@ def _bad_classes(scene: Scene, name: PathName, old: tuple[int, ...]) -> tuple[in
     """Return the class streams that fail, or failed and have not passed ``class_fall`` times running since."""
     evidence = scene.evidence[name]
     bad = []
-    for stream in detection.class_streams(scene.policy):
+    for stream in scene.policy.class_streams:
         failing = faults.class_fails(scene.policy, evidence, stream)
         if failing or (stream.index in old and not _class_passes(scene, name, stream)):
             bad.append(stream.index)
@@ -326,7 +375,7 @@ def _restore(scene: Scene, name: PathName, state: PathState, bad_classes: tuple[
 
 def _known_enough(scene: Scene, name: PathName, span_us: int) -> bool:
     """Whether nine rounds of ten of the span are known, and the newest one is."""
-    for stream in detection.base_streams(scene.policy):
+    for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, span_us)
         track = scene.evidence[name].streams[stream.index]
         tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
@@ -341,5 +390,5 @@ def _remote_dark(scene: Scene, name: PathName) -> bool:
     """Whether every target is silent here and on the other living paths, while the far gateway answers."""
     if not detection.anchor_alive(scene.policy, scene.evidence[name]):
         return False
-    names = [target for stream in detection.base_streams(scene.policy) for target in stream.targets]
+    names = [target for stream in scene.policy.base_streams for target in stream.targets]
     return bool(names) and faults.masked(scene, name).issuperset(names)

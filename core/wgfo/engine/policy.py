@@ -174,6 +174,15 @@ class GroupPolicy:
     """A reference is configured: only then can isolation be told."""
     reference_fall: int = 2
     """Reference rounds without any answer that mean isolation."""
+    base_streams: tuple[StreamPolicy, ...] = field(init=False, compare=False, repr=False)
+    """The streams to which the blackout rule applies."""
+    class_streams: tuple[StreamPolicy, ...] = field(init=False, compare=False, repr=False)
+    """The streams of the other classes, which can degrade a path."""
+
+    def __post_init__(self) -> None:
+        alone = tuple(stream for stream in self.streams if stream.act is Act.ALONE)
+        object.__setattr__(self, "base_streams", tuple(stream for stream in alone if stream.base))
+        object.__setattr__(self, "class_streams", tuple(stream for stream in alone if not stream.base))
 
     @property
     def preferred(self) -> PathName:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from wgfo.engine import detection
 from wgfo.engine.actuation import Phase, SetTrack
 from wgfo.engine.faults import passes
 from wgfo.engine.policy import GroupPolicy
@@ -72,4 +71,4 @@ def _tried(policy: GroupPolicy, state: GroupState, name: PathName) -> bool:
     if state.judgements[name].state is PathState.DOWN:
         return True
     evidence = state.evidence[name]
-    return any(evidence.streams[stream.index].closed_us >= 0 for stream in detection.base_streams(policy))
+    return any(evidence.streams[stream.index].closed_us >= 0 for stream in policy.base_streams)
