@@ -229,7 +229,7 @@ def _hops(
     for item in group.path:
         text = route.next_hop.get(item.name)
         place = (*path, "next_hop", item.name)
-        if text is None:
+        if text is None or item.name in found:
             continue
         hop = work.ask(place, provider.offer.parse_hop, text, provider.options)
         twin = next((name for name, other in found.items() if other == hop), None)

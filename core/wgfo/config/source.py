@@ -155,9 +155,9 @@ def _section(root: Node, path: KeyPath) -> tuple[list[str], KeyPath]:
     head, *rest = path
     if rest and isinstance(rest[0], int):
         node = root.find(path[:2])
-        label = node.label if node and node.table is not None else f"item {rest[0] + 1}"
-        title = f"[[{head}]]" if node and node.table is not None else str(head)
-        return [f"{title} {label}"], path[2:]
+        if node is None or node.table is None:
+            return [str(head), f"item {rest[0] + 1}"], path[2:]
+        return [f"[[{head}]] {node.label}"], path[2:]
     if rest and head in _NAMED_TABLES:
         return [f"[{head}.{rest[0]}]"], path[2:]
     return [f"[{head}]" if rest else str(head)], path[1:]

@@ -1,0 +1,6 @@
+"""Two plugins for entry points of one name."""
+
+from tests.config import fakes
+
+first = fakes.linux()
+second = fakes.aws()
