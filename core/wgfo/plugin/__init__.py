@@ -19,12 +19,14 @@ from wgfo.plugin.hookspecs import Hooks, hookimpl, hookspec
 from wgfo.plugin.lease import Grant, Lease, LeaseOffer
 from wgfo.plugin.probe import Mode, ProbeContext, ProbeOffer, PushProbe, Report, Role, RoundProbe
 from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RequestRates, RouteOffer, RouteProvider
+from wgfo.plugin.values import Duration
 
 __all__ = [
     "Capabilities",
     "ConfigError",
     "Conflict",
     "Denied",
+    "Duration",
     "Grant",
     "Hooks",
     "Lease",
