@@ -64,8 +64,8 @@ class Journal(Listener, Protocol):
     def healthy(self) -> bool:
         """Whether everything so far was, or is about to be, written."""
 
-    def begin(self, header: SessionHeader) -> None:
-        """Begin a session; the ``SessionStarted`` of every group follow."""
+    def begin(self, header: SessionHeader, going_on: Mapping[GroupName, Json] | None = None) -> None:
+        """Begin a session; the ``SessionStarted`` of every group follow, save of those that go on."""
 
     def check(self) -> None:
         """Notice a disk that hangs; call it now and then."""
@@ -86,9 +86,9 @@ class MemoryJournal:
     def __init__(self, limit: int | None = None) -> None:
         self.records: deque[Record] = deque(maxlen=limit)
 
-    def begin(self, header: SessionHeader) -> None:
+    def begin(self, header: SessionHeader, going_on: Mapping[GroupName, Json] | None = None) -> None:
         """Begin a session."""
-        self.records.append(Opened(header))
+        self.records.append(Opened(header, going_on or {}))
 
     def stepped(
         self,
@@ -173,12 +173,12 @@ class DiskJournal:
         """Whether everything so far was, or is about to be, written."""
         return self._health.healthy
 
-    def begin(self, header: SessionHeader) -> None:
-        """Begin a session; the ``SessionStarted`` of every group follow."""
+    def begin(self, header: SessionHeader, going_on: Mapping[GroupName, Json] | None = None) -> None:
+        """Begin a session; the ``SessionStarted`` of every group follow, save of those that go on."""
         self._header = header
         self._checkpoint_us = self._clock.monotonic_us()
         self._wants_checkpoint = False
-        self._put(Opened(header), urgent=True)
+        self._put(Opened(header, going_on or {}), urgent=True)
 
     def stepped(
         self,

@@ -53,7 +53,6 @@ async def _read(
         deadline_us=terms.clock.monotonic_us() + deadline_us,
         priority=Priority.VERIFY if urgent else Priority.RECONCILE,
         order=order,
-        veto=terms.veto,
     )
     call = Call(terms.clock, terms.requests, instance.name, Operation.OBSERVE)
     try:

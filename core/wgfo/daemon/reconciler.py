@@ -25,6 +25,8 @@ from wgfo.engine.events import ObserveFailed, SetChanged, SetObserved, WriteEnde
 from wgfo.model import FailureKind, GroupName, ProviderName, SetObservation, SetOutcome
 from wgfo.plugin import ProviderError, Transient
 
+_US: Final = 1_000_000
+RELEASE_US: Final = 3_000_000
 READS: Final = 2
 """Observe calls at once on an instance; the second place is kept for urgent ones."""
 PERMANENT: Final = frozenset({FailureKind.DENIED, FailureKind.NOT_FOUND, FailureKind.UNSUPPORTED})
@@ -47,13 +49,16 @@ class Reconciler:
         self._instances: Mapping[ProviderName, Instance] = {}
         self._watches: dict[ProviderName, tuple[Instance, asyncio.Task[None]]] = {}
         self._clock = terms.clock
-        self._calls: dict[asyncio.Task[None], None] = {}
+        self._calls: dict[asyncio.Task[None], ProviderName] = {}
+        self._released: frozenset[ProviderName] = frozenset()
+        """Instances on which nothing may begin, until the next configuration."""
         self._pumping = False
         self._closing = False
 
     def configure(self, instances: Mapping[ProviderName, Instance], groups: Sequence[GroupSetup]) -> None:
         """Work on these sets with these instances from now on."""
         self._instances = dict(instances)
+        self._released = frozenset()
         sets = [(group.name, one) for group in groups for one in group.sets]
         self._slots.replace(
             Slot(one, name, self._table(instances, one.provider, one.table), order)
@@ -88,12 +93,19 @@ class Reconciler:
         for slot in self._slots.of_group(group):
             slot.supersede(epoch, f"epoch {epoch} replaces it")
 
-    def withdraw(self, group: GroupName, why: str) -> None:
-        """The group must not write (paused, isolated, no lease): stop what runs, drop what waits."""
-        for slot in self._slots.of_group(group):
-            if slot.running is not None:
-                slot.running.permit.withdraw(why)
-            slot.point = None
+    async def release(self, providers: Sequence[ProviderName]) -> None:
+        """Have no call under way on these instances any more, so that they can be closed; bounded."""
+        self._released = frozenset(providers)
+        for slot in self._slots.by_id.values():
+            if slot.provider in self._released and slot.running is not None:
+                slot.running.permit.withdraw("the configuration changed")
+        mine = [task for task, provider in self._calls.items() if provider in self._released]
+        if mine:
+            await asyncio.wait(mine, timeout=RELEASE_US / _US)
+        for task in mine:
+            task.cancel()
+        if mine:
+            await asyncio.wait(mine, timeout=RELEASE_US / _US)
 
     async def close(self, within_us: int) -> None:
         """Begin nothing more; let writes end, then withdraw them, then cancel them; bounded."""
@@ -113,7 +125,7 @@ class Reconciler:
 
     async def _settle(self, within_us: int) -> None:
         if self._calls and within_us:
-            await asyncio.wait(list(self._calls), timeout=within_us / 1_000_000)
+            await asyncio.wait(list(self._calls), timeout=within_us / _US)
 
     # --- who goes next ------------------------------------------------------------------------------------
 
@@ -128,10 +140,13 @@ class Reconciler:
             return
         for slot in self._slots.to_write():
             instance = self._instances[slot.provider]
+            if instance.name in self._released:
+                continue
             if slot.point and slot.table not in self._slots.locked and instance.writing < instance.parallel:
                 self._begin_write(slot, instance, slot.point)
         for provider, slots in self._slots.to_read().items():
-            self._begin_reads(self._instances[provider], slots)
+            if provider not in self._released:
+                self._begin_reads(self._instances[provider], slots)
 
     def _begin_write(self, slot: Slot, instance: Instance, point: Point) -> None:
         slot.point = None
@@ -140,7 +155,7 @@ class Reconciler:
             return
         instance.writing += 1
         self._slots.locked[slot.table] = slot.route_set.id
-        self._begin(self._write(slot, instance, point), f"write {slot.route_set.id}")
+        self._begin(self._write(slot, instance, point), instance, f"write {slot.route_set.id}")
 
     def _would_write(self, slot: Slot, point: Point) -> None:
         """A refusal that is tried again ever more rarely: what the live daemon does meanwhile is seen."""
@@ -183,7 +198,7 @@ class Reconciler:
         asked = [(slot, slot.observe, slot.writes) for slot in slots if slot.observe]
         for slot in slots:
             slot.reading, slot.observe = True, None
-        self._begin(self._read(instance, asked, urgent=urgent), f"read {instance.name}")
+        self._begin(self._read(instance, asked, urgent=urgent), instance, f"read {instance.name}")
 
     async def _read(
         self, instance: Instance, asked: Sequence[tuple[Slot, Observe, int]], *, urgent: bool
@@ -239,7 +254,7 @@ class Reconciler:
             if slot is not None and slot.running is None:
                 self._sink(slot.group, SetChanged(self._clock.monotonic_us(), changed.set_id))
 
-    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], instance: Instance, name: str) -> None:
         task = self._spawn(work, name=name)
-        self._calls[task] = None
+        self._calls[task] = instance.name
         task.add_done_callback(self._calls.pop)

@@ -54,8 +54,8 @@ class Opened:
 
     header: SessionHeader
     states: Mapping[GroupName, Json] = field(default_factory=dict)
-    """Each group's state as the runtime encoded it, at a checkpoint; at a session's beginning none: the
-    ``SessionStarted`` of every group follows."""
+    """Each group's state as the runtime encoded it, at a checkpoint. At a session's beginning only those of
+    groups that a reload left alone; the ``SessionStarted`` of every other group follows."""
     checkpoint: bool = False
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.instances import Requests, unheard
-from wgfo.daemon.permit import Veto, no_veto
+from wgfo.model import GroupName
+
+MayWrite = Callable[[GroupName, int], str | None]
+"""Why a group's write of this epoch must not be sent now; None: it may. Asked before every request."""
+
+
+def always(group: GroupName, epoch: int) -> str | None:
+    """Every write may be sent."""
+    del group, epoch
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +26,7 @@ class Terms:
     clock: Clock
     requests: Requests = unheard
     """Counts the calls."""
-    veto: Veto = no_veto
-    """Why nothing may be written now."""
+    veto: MayWrite = always
     dry_run: bool = False
     """Decide and read, write nothing."""
     notice: Callable[[str], None] = field(default=lambda _text: None)

@@ -77,7 +77,7 @@ class Write:
             deadline_us=deadline_us,
             priority=Priority.FAILOVER if self.point.urgent else Priority.REPAIR,
             order=self._slot.order,
-            veto=self._terms.veto,
+            veto=lambda: self._terms.veto(self._slot.group, self.point.epoch),
         )
 
     def _change(self) -> SetChange:
