@@ -299,17 +299,20 @@ def drive(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driv
     """Bring a set one step nearer to the goal; called after every event that may matter."""
     track = _uncontended(_new_epoch(track, goal), goal, now_us)
     if track.phase is Phase.WRITING:
-        return _overtake(policy, track, goal, now_us)
-    if track.phase is Phase.READING or track.phase is Phase.UNSURE:
+        return _overtake(track, goal, now_us)
+    if track.phase in (Phase.READING, Phase.UNSURE):
         return _wait(track, now_us)
-    if track.phase is Phase.UNREAD or track.observation is None:
-        due = track.next_us is None or now_us >= track.next_us
-        return _read(track, now_us, urgent=goal.urgent, cause="first read") if due else Driven(track)
-    if track.phase is Phase.BACKOFF and track.next_us is not None and now_us < track.next_us:
-        return Driven(track)
-    if track.phase is Phase.BACKOFF or track.hint:
-        return _read(track, now_us, urgent=False, cause="read again")
-    if goal.desired is None or track.observation.in_sync_with(goal.desired):
+    if track.phase in (Phase.UNREAD, Phase.BACKOFF):
+        waits = track.next_us is not None and now_us < track.next_us
+        return Driven(track) if waits else _read(track, now_us, urgent=goal.urgent, cause="read again")
+    return _level(policy, track, goal, now_us)
+
+
+def _level(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+    """Compare what was read with what is desired."""
+    if track.hint:
+        return _read(track, now_us, urgent=False, cause="changed")
+    if goal.desired is None or in_step(track, goal.desired):
         return _keep(policy, track, goal, now_us)
     return _repair(policy, track, goal, now_us)
 
@@ -335,11 +338,10 @@ def _new_epoch(track: SetTrack, goal: Goal) -> SetTrack:
     )
 
 
-def _overtake(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
+def _overtake(track: SetTrack, goal: Goal, now_us: int) -> Driven:
     """A write is under way: a newer epoch asks at once (the reconciler withdraws the older request)."""
     if goal.epoch != track.epoch and goal.writable and goal.desired is not None:
         return _point(replace(track, epoch=goal.epoch, attempt=0, failures=0), goal, now_us, "newer epoch")
-    del policy
     return _wait(track, now_us)
 
 

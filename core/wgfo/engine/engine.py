@@ -318,7 +318,8 @@ def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
         after = machine(policy, state, event)
         state = after.state
         decisions += after.decisions
-    evidence_alone = isinstance(event, EVIDENCE_ALONE) and not decisions
+    thawed = state.isolated is not taken.state.isolated
+    evidence_alone = isinstance(event, EVIDENCE_ALONE) and not decisions and not thawed
     if not evidence_alone or _due(state, event.at_us):
         after = _drive(policy, state, event)
         state = after.state
