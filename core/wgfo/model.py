@@ -371,7 +371,8 @@ class HandshakeReport:
     """What WireGuard says of the peer behind a path, just read."""
 
     stamp: int
-    """Time of the latest handshake exactly as WireGuard tells it: 0 is never; only its *changes* count."""
+    """Time of the latest handshake exactly as WireGuard tells it, in nanoseconds of its wall clock: 0 is never.
+    Only its *changes* count; a one-shot check, which sees none, shows its age as evidence."""
     received_bytes: int
     sent_bytes: int
     error: str = ""

@@ -10,60 +10,16 @@ import socket
 import stat
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.support.example import example_report, example_setup
+from tests.support.example import FakeSource, example_setup
 
 from wgfo.daemon.control.access import Access, Peer, access_for
 from wgfo.daemon.control.api import ControlApi
 from wgfo.daemon.control.server import ControlInUse, ControlServer, bind_control, bind_http
-from wgfo.engine.decisions import RequestAnswered, Rule
 from wgfo.plugin.errors import ConfigError
-from wgfo.telemetry.switches import SwitchRecord
-
-RECORDS = [
-    SwitchRecord("2026-01-01T00:00:00.000Z", group, 2, "primary", "secondary", Rule.SIGNAL_FAIL, "dead")
-    for group in ("cloud", "gone")
-]
-
-
-@dataclass
-class FakeSource:
-    """A daemon that is well, and notes what it is asked."""
-
-    setup: object = field(default_factory=example_setup)
-    version: str = "0.1.0"
-    asked: list = field(default_factory=list)
-    accepted: bool = True
-    well: bool = True
-    hangs: bool = False
-
-    def reports(self):
-        return [example_report()]
-
-    def switches(self):
-        return RECORDS
-
-    async def request(self, group, kind, path, *, reason, by, duration_us, clear_kind):
-        self.asked.append((group, str(kind), path, reason, by, duration_us, clear_kind))
-        if self.hangs:
-            await asyncio.Event().wait()
-        return RequestAnswered(1, "r-1", self.accepted, "done" if self.accepted else "primary is locked out")
-
-    def now_us(self):
-        return 10
-
-    def rfc3339(self, at_us):
-        return f"wall {at_us}"
-
-    def ready(self):
-        return self.well
-
-    def healthy(self):
-        return self.well
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
-"""The group of the documentation's example, as a setup and as the engine reports it when all is well."""
+"""The group of the documentation's example: its setup, its report when all is well, and a daemon that has it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wgfo.config.setup import DaemonSetup, GroupSetup, Setup
-from wgfo.engine.decisions import Rule
+from wgfo.engine.decisions import RequestAnswered, Rule
 from wgfo.engine.policy import GroupPolicy, PathPolicy, SetPolicy, StreamPolicy
 from wgfo.engine.report import (
     GroupReport,
@@ -28,6 +29,7 @@ from wgfo.model import (
     SetObservation,
     Verdict,
 )
+from wgfo.telemetry.switches import SwitchRecord
 
 SET_ID = RouteSet.make_id("linux", "main", "cloud")
 
@@ -102,3 +104,46 @@ def example_report(**changes) -> GroupReport:
         penalty=0,
     )
     return replace(report, **changes)
+
+
+RECORDS = [
+    SwitchRecord("2026-01-01T00:00:00.000Z", group, 2, "primary", "secondary", Rule.SIGNAL_FAIL, "dead")
+    for group in ("cloud", "gone")
+]
+
+
+@dataclass
+class FakeSource:
+    """A daemon that is well, and notes what it is asked."""
+
+    setup: object = field(default_factory=example_setup)
+    version: str = "0.1.0"
+    asked: list = field(default_factory=list)
+    accepted: bool = True
+    well: bool = True
+    hangs: bool = False
+    report: object = field(default_factory=example_report)
+
+    def reports(self):
+        return [self.report]
+
+    def switches(self):
+        return RECORDS
+
+    async def request(self, group, kind, path, *, reason, by, duration_us, clear_kind):
+        self.asked.append((group, str(kind), path, reason, by, duration_us, clear_kind))
+        if self.hangs:
+            await asyncio.Event().wait()
+        return RequestAnswered(1, "r-1", self.accepted, "done" if self.accepted else "primary is locked out")
+
+    def now_us(self):
+        return 10
+
+    def rfc3339(self, at_us):
+        return f"wall {at_us}"
+
+    def ready(self):
+        return self.well
+
+    def healthy(self):
+        return self.well

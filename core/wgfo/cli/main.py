@@ -20,6 +20,12 @@ from wgfo.cli.output import fail
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
+        "check": Command(
+            "wgfo.cli.check:check", "Validate every path's three layers once, without a daemon."
+        ),
+        "plan": Command("wgfo.cli.plan:plan", "What would be written: observed against desired."),
+        "status": Command("wgfo.cli.status:status", "Groups, paths, layers, routes, overrides, timers."),
+        "history": Command("wgfo.cli.history:history", "Switches with reason and phases."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
         "lab": Command(
             "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."
