@@ -8,51 +8,37 @@ clock, no I/O and no randomness: the same policy and events give the same decisi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from wgfo.engine import actuation, alarms, damping, detection, judgement, requests, selection, start
-from wgfo.engine import handshake as hs
+from wgfo.engine import actuation, alarms, damping, judgement, requests, selection, start
 from wgfo.engine.damping import Damping
-from wgfo.engine.decisions import (
-    AlarmCleared,
-    AlarmName,
-    AlarmRaised,
-    Decision,
-    Established,
-    PathChanged,
-    Rule,
-    Switch,
-)
+from wgfo.engine.deadlines import next_deadline_us
+from wgfo.engine.decisions import AlarmCleared, AlarmName, AlarmRaised, Decision, PathChanged
 from wgfo.engine.describe import report
-from wgfo.engine.detection import PathEvidence
+from wgfo.engine.detection import nothing_yet
 from wgfo.engine.events import (
     Event,
     HandshakeRead,
     LayerReported,
-    LeaseChanged,
     ObserveFailed,
-    OperatorRequest,
-    OverrideKind,
     ReferenceClosed,
     RoundClosed,
     ServiceClosed,
     SessionStarted,
     SetChanged,
     SetObserved,
-    StoreChanged,
     StoredGroup,
-    Tick,
     WriteEnded,
 )
+from wgfo.engine.intake import TAKERS
 from wgfo.engine.judgement import Judgement
+from wgfo.engine.moving import Step, established, move
 from wgfo.engine.policy import GroupPolicy
-from wgfo.engine.selection import Choice, Planned, Selection, Wait
+from wgfo.engine.selection import Selection, Wait
 from wgfo.engine.state import (
     Alarm,
     GroupState,
-    Reference,
     ServiceTrack,
     goal_of,
     is_isolated,
@@ -78,20 +64,12 @@ class RefusedEvent(Exception):
     """The event cannot have happened to this group; the state is unchanged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The state after an event, and what is asked for."""
-
-    state: GroupState
-    decisions: tuple[Decision, ...]
-
-
 def initial(policy: GroupPolicy) -> GroupState:
     """Return the state of a group before its first event, which must be ``SessionStarted``."""
     return GroupState(
         at_us=-1,
         started=False,
-        evidence={path.name: detection.nothing_yet(policy, path) for path in policy.paths},
+        evidence={path.name: nothing_yet(policy, path) for path in policy.paths},
         judgements={path.name: Judgement() for path in policy.paths},
         selection=Selection(),
         damping=Damping(),
@@ -150,163 +128,8 @@ def _set_id(event: Event) -> RouteSetId | None:
     return None
 
 
-# --- what an event means by itself ------------------------------------------------------------------------
-
-
-def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, SessionStarted)
-    stored = event.stored
-    resumed_us = max(0, stored.restore_done_us - event.downtime_us)
-    desired = stored.desired if stored.desired and policy.path(stored.desired) else None
-    waits = {policy.preferred: Wait(resumed_us)} if desired != policy.preferred else {}
-    chosen = Selection(
-        epoch=stored.epoch,
-        overrides=tuple(o for o in stored.overrides if o.path is None or policy.path(o.path)),
-        waits=waits,
-        latched=stored.service_latched,
-        released=stored.released,
-    )
-    sets = tuple(
-        replace(track, owned=track.policy.id in stored.owned, epoch=stored.epoch) for track in state.sets
-    )
-    state = replace(
-        state,
-        started=True,
-        started_us=event.at_us,
-        epoch_us=event.at_us,
-        selection=chosen,
-        damping=Damping(stored.penalty, event.at_us, stored.suppressed),
-        sets=sets,
-    )
-    found = start.find(policy, state, desired)
-    return _established(state, found, event.at_us) if found else Step(state, ())
-
-
-def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    settled = damping.settled(policy.damping, state.damping, event.at_us)
-    return Step(replace(state, damping=settled), ())
-
-
-def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, RoundClosed)
-    evidence = detection.round_closed(policy, state.evidence[event.path], event)
-    return Step(_with_evidence(state, event.path, evidence), ())
-
-
-def _layer_reported(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, LayerReported)
-    evidence = detection.layer_reported(policy, state.evidence[event.path], event)
-    return Step(_with_evidence(state, event.path, evidence), ())
-
-
-def _handshake_read(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, HandshakeRead)
-    evidence = detection.handshake_read(state.evidence[event.path], event)
-    return Step(_with_evidence(state, event.path, evidence), ())
-
-
-def _reference_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, ReferenceClosed)
-    if event.alive is None:
-        return Step(state, ())
-    fails = 0 if event.alive else state.reference.fails + 1
-    return Step(replace(state, reference=Reference(fails, heard=True)), ())
-
-
-def _service_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, ServiceClosed)
-    if event.alive is None:
-        return Step(state, ())
-    old = state.services[event.service]
-    if event.alive:
-        track = ServiceTrack(good=old.good + 1)
-        chosen = replace(state.selection, escaped_from=None, latched=False)
-        state = replace(state, selection=chosen)
-    else:
-        stands = all(actuation.in_step(one, state.selection.desired) for one in state.sets)
-        on_new = old.fails_on_new + 1 if stands and event.sent_us > state.epoch_us else 0
-        track = ServiceTrack(old.fails + 1, on_new)
-    services = (*state.services[: event.service], track, *state.services[event.service + 1 :])
-    return Step(replace(state, services=services), ())
-
-
-def _set_observed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, SetObserved)
-    goal = goal_of(policy, state, event.at_us)
-    track = _track(state, event.observation.set_id)
-    return _with_set(state, actuation.observed(policy, track, event, goal))
-
-
-def _observe_failed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, ObserveFailed)
-    track = _track(state, event.set_id)
-    driven = actuation.observe_failed(policy, track, event)
-    out_us = driven.track.out_since_us if driven.track.out_since_us is not None else event.at_us
-    return _with_set(state, replace(driven, track=replace(driven.track, out_since_us=out_us)))
-
-
-def _set_changed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, SetChanged)
-    return _with_set(state, actuation.Driven(replace(_track(state, event.set_id), hint=True)))
-
-
-def _write_ended(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, WriteEnded)
-    return _with_set(state, actuation.write_ended(policy, _track(state, event.set_id), event))
-
-
-def _operator_request(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, OperatorRequest)
-    answer = requests.answer(situation_of(policy, state, event.at_us), state.selection, event)
-    state = replace(state, selection=answer.selection)
-    if answer.adopt is not None:
-        sets = tuple(
-            replace(one, adopted=answer.adopt, owned=answer.adopt and one.owned) for one in state.sets
-        )
-        state = replace(state, sets=sets)
-    if answer.clear:
-        sets = tuple(replace(one, hold=actuation.Hold.NONE, rewrites_us=()) for one in state.sets)
-        state = replace(state, sets=sets)
-    if answer.choice is None:
-        return Step(state, answer.decisions)
-    moved = _move(policy, state, answer.choice, event.at_us)
-    return Step(moved.state, (*answer.decisions, *moved.decisions))
-
-
-def _store_changed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, StoreChanged)
-    text = "" if event.healthy else (event.text or "the state or the journal cannot be written")
-    return Step(replace(state, store_text=text), ())
-
-
-def _lease_changed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:
-    assert isinstance(event, LeaseChanged)
-    text = "" if event.held else (event.text or "another process holds the lease")
-    return Step(replace(state, lease_text=text), ())
-
-
 EVIDENCE_ALONE: Final = (RoundClosed, ReferenceClosed)
 """Events that by themselves change neither routes, requests nor the time that is waited for."""
-
-Taker = Callable[[GroupPolicy, GroupState, Event], Step]
-
-TAKERS: Final[Mapping[type, Taker]] = {
-    SessionStarted: _session_started,
-    Tick: _tick,
-    RoundClosed: _round_closed,
-    LayerReported: _layer_reported,
-    HandshakeRead: _handshake_read,
-    ReferenceClosed: _reference_closed,
-    ServiceClosed: _service_closed,
-    SetObserved: _set_observed,
-    ObserveFailed: _observe_failed,
-    SetChanged: _set_changed,
-    WriteEnded: _write_ended,
-    OperatorRequest: _operator_request,
-    StoreChanged: _store_changed,
-    LeaseChanged: _lease_changed,
-}
-
 
 # --- what follows from it ---------------------------------------------------------------------------------
 
@@ -382,14 +205,7 @@ def _find(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     if state.selection.desired is not None:
         return Step(state, ())
     found = start.find(policy, state, None)
-    return _established(state, found, event.at_us) if found else Step(state, ())
-
-
-def _established(state: GroupState, found: start.Found, at_us: int) -> Step:
-    epoch = max(1, state.selection.epoch)
-    chosen = replace(state.selection, desired=found.path, epoch=epoch, rule=Rule.START, reason=found.reason)
-    decision = Established(at_us, epoch, found.path, found.found_in, found.reason)
-    return Step(replace(state, selection=chosen, epoch_us=at_us), (decision,))
+    return established(state, found, event.at_us) if found else Step(state, ())
 
 
 def _select(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
@@ -406,7 +222,7 @@ def _select(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
             return Step(state, ())
         chosen = replace(chosen, rule=choice.rule, reason=choice.reason, rejected=choice.rejected)
         return Step(replace(state, selection=chosen), ())
-    return _move(policy, state, choice, now_us)
+    return move(policy, state, choice, now_us)
 
 
 def _timed(policy: GroupPolicy, state: GroupState, now_us: int) -> Selection:
@@ -424,66 +240,6 @@ def _timed(policy: GroupPolicy, state: GroupState, now_us: int) -> Selection:
         return chosen
     planned = None if stands else chosen.planned
     return replace(chosen, failing_since_us=since, waits=waits, planned=planned)
-
-
-def _move(policy: GroupPolicy, state: GroupState, choice: Choice, now_us: int) -> Step:
-    """Change the desired path: a new epoch."""
-    old = state.selection
-    target = choice.target
-    assert target is not None
-    assert target != old.desired
-    kept, ended = _overrides_after(policy, state, choice, now_us)
-    escape = choice.rule in selection.ESCAPES
-    planned = None
-    if choice.rule in selection.PLANNED and old.desired is not None and state.sets:
-        planned = Planned(old.desired, now_us + selection.PLANNED_DEADLINE_US)
-    chosen = replace(
-        kept,
-        desired=target,
-        epoch=old.epoch + 1,
-        rule=choice.rule,
-        reason=choice.reason,
-        rejected=choice.rejected,
-        failing_since_us=None,
-        waits={path: wait for path, wait in kept.waits.items() if path not in (target, old.desired)},
-        planned=planned,
-        escaped_from=old.desired if escape else None,
-        latched=kept.latched or choice.rule is Rule.SERVICE_RETURN,
-    )
-    damped = state.damping
-    if choice.rule in selection.AUTOMATIC:
-        voluntary = choice.rule in selection.VOLUNTARY
-        damped = damping.switched(policy.damping, damped, now_us, voluntary=voluntary)
-    services = tuple(replace(track, fails_on_new=0) for track in state.services)
-    after = replace(
-        state, selection=chosen, damping=damped, services=services, epoch_us=now_us, urgent=escape
-    )
-    switch = Switch(
-        now_us,
-        chosen.epoch,
-        old.desired,
-        target,
-        choice.rule,
-        choice.reason,
-        choice.fault.fault_us if choice.fault is not None else None,
-        dict(choice.numbers),
-        choice.rejected,
-    )
-    return Step(after, (*ended, switch))
-
-
-def _overrides_after(
-    policy: GroupPolicy, state: GroupState, choice: Choice, now_us: int
-) -> tuple[Selection, tuple[Decision, ...]]:
-    """End the overrides that the move puts an end to: a signal fail cancels a manual switch for good."""
-    situation = situation_of(policy, state, now_us)
-    if choice.rule in selection.ESCAPES:
-        kinds: dict[OverrideKind, PathName | None] = {OverrideKind.MANUAL: None}
-        return requests.end(situation, state.selection, kinds, f"cancelled: {choice.reason}")
-    if choice.rule is Rule.PLANNED_FAILED:
-        kinds = {OverrideKind.MANUAL: None, OverrideKind.LOCKOUT: choice.target}
-        return requests.end(situation, state.selection, kinds, choice.reason)
-    return state.selection, ()
 
 
 def _drive(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
@@ -509,72 +265,8 @@ def _alarm(policy: GroupPolicy, state: GroupState, now_us: int) -> Step:
     return Step(replace(state, alarms=after), tuple(decisions))
 
 
-def _with_evidence(state: GroupState, path: PathName, evidence: PathEvidence) -> GroupState:
-    return replace(state, evidence={**state.evidence, path: evidence})
-
-
-def _track(state: GroupState, set_id: RouteSetId) -> actuation.SetTrack:
-    return next(track for track in state.sets if track.policy.id == set_id)
-
-
-def _with_set(state: GroupState, driven: actuation.Driven) -> Step:
-    sets = tuple(driven.track if track.policy.id == driven.track.policy.id else track for track in state.sets)
-    return Step(replace(state, sets=sets), driven.decisions)
-
-
 MACHINES: Final = (_judge, _expire, _find, _select)
 """The order in which an event is worked through; routes and alarms follow."""
-
-
-# --- when something is due --------------------------------------------------------------------------------
-
-
-def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
-    """Return when a ``Tick`` is due if no other event comes before; None where nothing waits."""
-    if not state.started:
-        return None
-    times = [at for at in _deadlines(policy, state) if at is not None]
-    return max(state.at_us, min(times)) if times else None
-
-
-def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
-    now_us = state.at_us
-    for path in policy.paths:
-        evidence, judged = state.evidence[path.name], state.judgements[path.name]
-        stall_us = detection.stall_deadline_us(policy, evidence)
-        yield stall_us if stall_us is not None and stall_us > now_us else None
-        expiry_us = hs.expiry_us(evidence.handshake)
-        yield expiry_us if expiry_us is not None and expiry_us > now_us else None
-        if judged.loss_since_us is not None:
-            due_us = judged.loss_since_us + policy.loss.confirm_us
-            yield due_us if due_us > now_us else None
-    yield from _selection_deadlines(policy, state)
-    grace_us = alarms.grace_us(policy)
-    for track in state.sets:
-        yield track.next_us
-        if track.out_since_us is not None:
-            late_us = track.out_since_us + grace_us + 1
-            yield late_us if late_us > now_us else None
-
-
-def _selection_deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
-    now_us, chosen = state.at_us, state.selection
-    for override in chosen.overrides:
-        yield override.expires_us
-    if chosen.failing_since_us is not None:
-        for wait_us in (policy.hold_off_us, 3 * alarms.grace_us(policy) + policy.hold_off_us):
-            due_us = chosen.failing_since_us + wait_us
-            yield due_us if due_us > now_us else None
-    for wait in chosen.waits.values():
-        if wait.since_us is not None:
-            due_us = wait.since_us + policy.wait_to_restore_us - wait.done_us
-            yield due_us if due_us > now_us else None
-    for at_us in (
-        damping.reuse_us(policy.damping, state.damping),
-        damping.move_free_us(policy.damping, state.damping),
-        chosen.planned.deadline_us if chosen.planned is not None else None,
-    ):
-        yield at_us if at_us is not None and at_us > now_us else None
 
 
 # --- what survives and what is shown ----------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""Deadlines: when something is due by the mere passing of time. Decides nothing; a ``Tick`` then asks again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wgfo.engine import alarms, damping, detection
+from wgfo.engine import handshake as hs
+from wgfo.engine.policy import GroupPolicy
+from wgfo.engine.state import GroupState
+
+
+def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
+    """Return when a ``Tick`` is due if no other event comes before; None where nothing waits."""
+    if not state.started:
+        return None
+    times = [at for at in _deadlines(policy, state) if at is not None]
+    return max(state.at_us, min(times)) if times else None
+
+
+def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
+    now_us = state.at_us
+    for path in policy.paths:
+        evidence, judged = state.evidence[path.name], state.judgements[path.name]
+        stall_us = detection.stall_deadline_us(policy, evidence)
+        yield stall_us if stall_us is not None and stall_us > now_us else None
+        expiry_us = hs.expiry_us(evidence.handshake)
+        yield expiry_us if expiry_us is not None and expiry_us > now_us else None
+        if judged.loss_since_us is not None:
+            due_us = judged.loss_since_us + policy.loss.confirm_us
+            yield due_us if due_us > now_us else None
+    yield from _selection_deadlines(policy, state)
+    grace_us = alarms.grace_us(policy)
+    for track in state.sets:
+        yield track.next_us
+        if track.out_since_us is not None:
+            late_us = track.out_since_us + grace_us + 1
+            yield late_us if late_us > now_us else None
+
+
+def _selection_deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
+    now_us, chosen = state.at_us, state.selection
+    for override in chosen.overrides:
+        yield override.expires_us
+    if chosen.failing_since_us is not None:
+        for wait_us in (policy.hold_off_us, 3 * alarms.grace_us(policy) + policy.hold_off_us):
+            due_us = chosen.failing_since_us + wait_us
+            yield due_us if due_us > now_us else None
+    for wait in chosen.waits.values():
+        if wait.since_us is not None:
+            due_us = wait.since_us + policy.wait_to_restore_us - wait.done_us
+            yield due_us if due_us > now_us else None
+    for at_us in (
+        damping.reuse_us(policy.damping, state.damping),
+        damping.move_free_us(policy.damping, state.damping),
+        chosen.planned.deadline_us if chosen.planned is not None else None,
+    ):
+        yield at_us if at_us is not None and at_us > now_us else None
