@@ -57,6 +57,8 @@ class Ledger:
     def __init__(self) -> None:
         self._sent = 0
         self._at_us = 0
+        self._progress: list[tuple[int, int]] = []
+        """(time, packets sent by then), one per line."""
         self._numbers: set[int] = set()
         self._echoes: list[tuple[int, int, int]] = []
         """(received, number, sent), in order of receipt."""
@@ -72,6 +74,7 @@ class Ledger:
         try:
             told = json.loads(line)
             self._at_us, self._sent = int(told["at_us"]), int(told["sent"])
+            self._progress.append((self._at_us, self._sent))
             self._requests += [(int(sent), int(ended), bool(ok)) for sent, ended, ok in told["requests"]]
             for number, sent_us, received_us in told["echoes"]:
                 self._take(int(number), int(sent_us), int(received_us))
@@ -116,6 +119,15 @@ class Ledger:
         first = max(number for _, number, _ in ordered[:index])
         last = min((number for _, number, _ in ordered[index:]), default=self._sent)
         return sum(1 for number in range(first + 1, last) if number not in self._numbers)
+
+    def lost_between(self, from_us: int, to_us: int) -> int:
+        """Count the packets sent between two instants (to a tenth of a second) that never came back."""
+        first, last = self._sent_by(from_us), self._sent_by(to_us)
+        return sum(1 for number in range(first, last) if number not in self._numbers)
+
+    def _sent_by(self, at_us: int) -> int:
+        index = bisect_right(self._progress, at_us, key=lambda line: line[0])
+        return self._progress[index - 1][1] if index else 0
 
     def summary(self) -> Summary:
         """Return the figures so far."""
