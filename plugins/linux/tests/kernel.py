@@ -39,6 +39,7 @@ class Leave:
     """A permit that counts, and lapses after so many writes."""
 
     writes_left: int = 1_000_000
+    reads_left: int = 1_000_000
     writes: int = 0
     reads: int = 0
 
@@ -48,6 +49,8 @@ class Leave:
         self.writes += 1
 
     async def read(self) -> None:
+        if self.reads >= self.reads_left:
+            raise Withdrawn("a newer epoch")
         self.reads += 1
 
     def remaining_ms(self) -> int:

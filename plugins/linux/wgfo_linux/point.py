@@ -3,7 +3,8 @@
 Every write is a replace in place (``NLM_F_REPLACE | NLM_F_CREATE``): the prefix is never without a route.
 IPv6 replaces the first route of the same metric whatever its kind, also across "with gateway" and "device
 only" (``fib6_add_rt2node``). A leftover is deleted, and a fallback written, only where the route itself
-stands.
+stands. The exception is a second route of ours behind the first at our key: it carries nothing, but IPv4
+refuses (EEXIST) to make the first one equal to it, so it goes first.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Plan:
     """What one ``point`` has to do."""
 
     unchanged: int = 0
+    before: list[RouteWrite] = field(default_factory=list)
+    """Deletes of second routes at our key."""
     routes: list[RouteWrite] = field(default_factory=list)
     around: list[RouteWrite] = field(default_factory=list)
     """Fallbacks and leftovers, after the routes."""
@@ -100,9 +103,15 @@ class _Planner:
 
     def finish(self) -> Plan:
         """Return the plan, with what belongs around the routes."""
-        around = _around(self._view, self._seen, self._table)
-        self._plan.around = [one for one in around if one.destination not in self._refused]
-        return self._plan
+        made, stands = self._plan, self._seen.at_key
+        for one in _around(self._view, self._seen, self._table):
+            behind = one.delete and one.body.metric == self._metric(one) and one.destination in stands
+            if one.destination not in self._refused:
+                (made.before if behind else made.around).append(one)
+        return made
+
+    def _metric(self, write: RouteWrite) -> int:
+        return self._bodies[wire.is_ipv6(write.destination)].metric
 
 
 def where(view: View) -> str:
@@ -161,6 +170,7 @@ async def carry_out(
     routes: RouteSocket, made: Plan, view: View, change: SetChange, permit: Permit
 ) -> SetOutcome:
     """Write the routes, then what surrounds them, and sum it up."""
+    before = await _write(routes, made.before, permit)
     result = await _write(routes, made.routes, permit)
     broken = {write.destination for write, _ in result.refused}
     rest = [] if result.not_attempted else [one for one in made.around if one.destination not in broken]
@@ -170,8 +180,11 @@ async def carry_out(
         set_id=change.route_set.id,
         written=result.written,
         unchanged=made.unchanged,
-        failures=(*made.failures, *_failures(view, hop, result), *_failures(view, hop, around)),
-        not_attempted=result.not_attempted + around.not_attempted,
+        failures=(
+            *made.failures,
+            *(one for part in (before, result, around) for one in _failures(view, hop, part)),
+        ),
+        not_attempted=result.not_attempted + before.not_attempted + around.not_attempted,
     )
 
 
