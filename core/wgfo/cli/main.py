@@ -20,6 +20,7 @@ from wgfo.cli.output import fail
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
+        "run": Command("wgfo.cli.run:run", "Run the daemon."),
         "check": Command(
             "wgfo.cli.check:check", "Validate every path's three layers once, without a daemon."
         ),

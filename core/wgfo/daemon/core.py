@@ -131,7 +131,7 @@ class Core:
         self.begin(setup, unchanged)
         self.runtime.configure(beginnings, unchanged)
         self.prober.configure(setup.groups)
-        self.pusher.configure(setup.groups)
+        self.pusher.configure(setup.groups, unchanged)
         self.unbound.configure(setup.groups, reference)
 
     def _beginning(self, group: GroupSetup, restored: Mapping[GroupName, Restored]) -> Beginning:
@@ -148,6 +148,21 @@ class Core:
         """Put in what only an open provider can say."""
         sets = tuple(_informed(one, self.instances[one.provider].capabilities) for one in group.policy.sets)
         return replace(group, policy=replace(group.policy, sets=sets))
+
+    def slept(self, for_us: int) -> None:
+        """The machine was suspended: begin a session anew, since all evidence is older than it looks."""
+        setup = self.setup
+        if setup is None:
+            return
+        now_us = self.runtime.now_us()
+        beginnings = [
+            Beginning(group.policy, _aged(running.stored(now_us), for_us), for_us)
+            for group in setup.groups
+            if (running := self.runtime.group(group.name)) is not None
+        ]
+        self.begin(setup, ())
+        self.runtime.configure(beginnings)
+        self.pusher.configure(setup.groups)
 
     # --- another configuration ----------------------------------------------------------------------------
 
@@ -227,6 +242,15 @@ class Core:
             for group in setup.groups
             if group.name in before and same_group(before[group.name], self._informed(group))
         ]
+
+
+def _aged(stored: StoredGroup, by_us: int) -> StoredGroup:
+    """Overrides end by the boot-time clock, which went on while the monotonic one stood still."""
+    overrides = tuple(
+        one if one.expires_us is None else replace(one, expires_us=one.expires_us - by_us)
+        for one in stored.overrides
+    )
+    return replace(stored, overrides=overrides)
 
 
 def _informed(one: SetPolicy, capabilities: Capabilities) -> SetPolicy:

@@ -213,13 +213,22 @@ def _items(mapping: Mapping[Any, str]) -> tuple[tuple[str, str], ...]:
 
 async def open_all(opener: Opener, setup: Setup) -> dict[ProviderName, Instance]:
     """Open every selected instance at once; if one fails, close the others and raise :class:`OpenFailed`."""
-    results = await asyncio.gather(
-        *(opener.open(one, setup) for one in setup.providers), return_exceptions=True
-    )
-    opened = [one for one in results if isinstance(one, Instance)]
-    failures = [one for one in results if isinstance(one, BaseException)]
+    opened: dict[ProviderName, Instance] = {}
+    failures: list[OpenFailed] = []
+
+    async def one(provider: ProviderSetup) -> None:
+        try:
+            opened[provider.name] = await opener.open(provider, setup)
+        except OpenFailed as error:
+            failures.append(error)
+
+    whole = False
+    try:
+        await asyncio.gather(*(one(provider) for provider in setup.providers))
+        whole = not failures
+    finally:
+        if not whole:
+            await asyncio.gather(*(opener.close(instance) for instance in opened.values()))
     if failures:
-        await asyncio.gather(*(opener.close(instance) for instance in opened))
-        texts = "; ".join(str(one) for one in failures)
-        raise OpenFailed(texts) from failures[0]
-    return {instance.name: instance for instance in opened}
+        raise OpenFailed("; ".join(map(str, failures))) from failures[0]
+    return {provider.name: opened[provider.name] for provider in setup.providers}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, cast
 
 from wgfo.config.setup import GroupSetup
@@ -18,7 +18,7 @@ from wgfo.daemon.guard import Backoff, Spawn, guarded
 from wgfo.daemon.prober import Sink
 from wgfo.daemon.streams import PushEar, PushPlan, plan_pushes
 from wgfo.engine.events import Event, HandshakeRead, LayerReported
-from wgfo.model import HandshakeReport, LayerReport, Verdict
+from wgfo.model import GroupName, HandshakeReport, LayerReport, Verdict
 from wgfo.plugin import ProbeContext, PushProbe, Report
 
 MAILBOX: Final = 256
@@ -93,11 +93,16 @@ class Pusher:
         self._problem = problem
         self._running: dict[PushPlan, asyncio.Task[None]] = {}
 
-    def configure(self, groups: Iterable[GroupSetup]) -> None:
-        """Listen for these groups from now on; probes that stay the same go on undisturbed."""
+    def configure(self, groups: Iterable[GroupSetup], unchanged: Collection[GroupName] = ()) -> None:
+        """Listen for these groups from now on.
+
+        A probe goes on where all who hear it are unchanged; a group that begins anew must hear the present
+        state again, which a probe reports when it starts.
+        """
         before, self._running = self._running, {}
         for plan in plan_pushes(groups):
-            task = before.pop(plan, None)
+            goes_on = all(ear.group in unchanged for ear in plan.ears)
+            task = before.pop(plan, None) if goes_on else None
             if task is None:
                 push = Push(plan, self._clock, self._sink, self._problem)
                 task = self._spawn(push.run(), name=f"push {plan.setup.offer.kind}")
