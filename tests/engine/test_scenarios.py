@@ -185,7 +185,9 @@ def test_large_packets_that_die_on_both_paths_move_nothing_and_name_the_mtu() ->
 
 
 def test_one_closed_port_of_three_is_the_service_not_the_path() -> None:
-    group = policy(streams=(stream(), stream(1, probe_class=TCP, interval_us=2_000_000, base=False)), sources=())
+    group = policy(
+        streams=(stream(), stream(1, probe_class=TCP, interval_us=2_000_000, base=False)), sources=()
+    )
     world = World(group, faults=[Fault((A, B), 60, targets=("t1",), classes=(TCP,))]).run(200)
     assert world.switches == []
     assert world.states(A)[-1][1] == "up"
@@ -194,7 +196,9 @@ def test_one_closed_port_of_three_is_the_service_not_the_path() -> None:
 def test_a_class_that_returns_half_a_round_earlier_on_the_standby_moves_nothing() -> None:
     for hundredth in range(0, 200, 9):
         end = 100 + hundredth / 100
-        world = World(with_class(), faults=[Fault((A, B), 60, end, classes=(LARGE,))], phase={B: 0.013}).run(140)
+        world = World(with_class(), faults=[Fault((A, B), 60, end, classes=(LARGE,))], phase={B: 0.013}).run(
+            140
+        )
         assert world.switches == []
 
 
@@ -221,7 +225,9 @@ def test_strict_reverse_path_filtering_makes_the_path_unknown() -> None:
 
 def test_an_interface_probe_that_crashed_says_nothing() -> None:
     world = World().run(60)
-    world.dispatch(LayerReported(world.now, A, 1, LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "probe failed")))
+    world.dispatch(
+        LayerReported(world.now, A, 1, LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "probe failed"))
+    )
     assert world.states(A)[-1][1] == "up"
 
 

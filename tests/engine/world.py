@@ -26,7 +26,6 @@ from wgfo.engine.events import (
     Event,
     ObserveFailed,
     OperatorRequest,
-    OverrideKind,
     ReferenceClosed,
     RequestKind,
     RoundClosed,
@@ -92,7 +91,10 @@ def policy(**changes: object) -> GroupPolicy:
         GroupName("g"),
         paths=(PathPolicy(A), PathPolicy(B)),
         streams=(stream(),),
-        sources=(EvidenceSource(1, "interface", Layer.INTERFACE), EvidenceSource(2, "handshake", Layer.HANDSHAKE)),
+        sources=(
+            EvidenceSource(1, "interface", Layer.INTERFACE),
+            EvidenceSource(2, "handshake", Layer.HANDSHAKE),
+        ),
         sets=(set_policy(),),
         revertive=False,
         has_reference=True,
@@ -294,7 +296,9 @@ class World:
                 return
             table.hop = PathHop(asked.path)
             table.writes.append((now / SECOND_US, asked.path, asked.epoch))
-            self.dispatch(WriteEnded(now, asked.set_id, asked.epoch, asked.attempt, SetOutcome(asked.set_id, 1)))
+            self.dispatch(
+                WriteEnded(now, asked.set_id, asked.epoch, asked.attempt, SetOutcome(asked.set_id, 1))
+            )
 
         self.at_us(self.now + table.write_us, answer)
 

@@ -234,7 +234,7 @@ def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driv
         return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text, owned=True))
     if event.outcome.ok:
         good = replace(track, phase=Phase.READING, owned=True, written_us=event.at_us, good_since_us=None)
-        return _read(replace(good, failures=0), event.at_us, urgent=True, cause="verify")
+        return _read(good, event.at_us, urgent=True, cause="verify")
     return _write_failed(policy, track, event.outcome, event.at_us)
 
 
@@ -384,23 +384,27 @@ def _repair(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Dr
         return _read_later(track, now_us, max(1, track.policy.settle_us // SETTLE_READS), "stale read")
     if not goal.writable or (goal.blind and not _only_absent(observation, goal.desired)):
         return _read_later(track, now_us, policy.reconcile_us, "not writable")
-    hold = _hold(policy, track, observation, now_us)
+    fresh_drift = track.drift_us is not None and track.converged_epoch == goal.epoch
+    hold = _hold(policy, track, goal.desired, now_us, fresh_drift=fresh_drift)
     if hold is not Hold.NONE:
         held = replace(track, phase=Phase.HELD, hold=hold)
         return _read_later(held, now_us, policy.reconcile_us, "held")
-    if track.drift_us is not None:
-        track = replace(track, rewrites_us=(*_recent_rewrites(track, now_us), now_us), converged_epoch=-1)
-        return _point(replace(track, drift_us=None, hold=Hold.NONE), goal, now_us, "drift")
+    if fresh_drift:
+        rewrites = (*_recent_rewrites(track, now_us), now_us)
+        track = replace(track, rewrites_us=rewrites, converged_epoch=-1, hold=Hold.NONE)
+        return _point(track, goal, now_us, "drift")
     return _point(replace(track, hold=Hold.NONE), goal, now_us, "switch" if track.attempt == 0 else "retry")
 
 
-def _hold(policy: GroupPolicy, track: SetTrack, observation: SetObservation, now_us: int) -> Hold:
+def _hold(
+    policy: GroupPolicy, track: SetTrack, desired: PathName | None, now_us: int, *, fresh_drift: bool
+) -> Hold:
     """Return why the set may not be written although it differs."""
-    if is_foreign(track, observation):
+    if is_foreign(track, desired):
         return Hold.FOREIGN
     if track.hold is Hold.CONTENDED:
         return Hold.CONTENDED
-    if track.drift_us is None:
+    if not fresh_drift:
         return Hold.NONE
     if policy.drift is Drift.REPORT:
         return Hold.REPORTED
@@ -409,12 +413,16 @@ def _hold(policy: GroupPolicy, track: SetTrack, observation: SetObservation, now
     return Hold.NONE
 
 
-def is_foreign(track: SetTrack, observation: SetObservation) -> bool:
-    """Whether a route of others stands in the set's place, which was never ours and is not adopted."""
-    if track.owned or track.adopted or track.policy.adopt:
+def is_foreign(track: SetTrack, desired: PathName | None) -> bool:
+    """Whether all that differs are routes of others, which were never ours and are not adopted.
+
+    Where only some are, the set is written: the provider leaves the foreign ones and moves the rest.
+    """
+    if track.owned or track.adopted or track.policy.adopt or track.observation is None:
         return False
-    seen = [observation.majority, *(exception.observed for exception in observation.exceptions)]
-    return any(isinstance(one, Foreign) and not one.written_by_us for one in seen)
+    seen = [track.observation.majority, *(exception.observed for exception in track.observation.exceptions)]
+    different = [one for one in seen if one != PathHop(desired)] if desired is not None else seen
+    return bool(different) and all(isinstance(one, Foreign) and not one.written_by_us for one in different)
 
 
 def _recent_rewrites(track: SetTrack, now_us: int) -> tuple[int, ...]:

@@ -126,14 +126,14 @@ def own_losses(here: Tally, there: Tally, rounds: int) -> int:
 
     A loss here counts as shared when the other path lost the same target in the same round or a neighbouring
     one: a target that goes dark between two staggered probes must not look like a difference of the paths
-    (invariant I14).
+    (invariant I14). The newest round is not counted yet, for its later neighbour is still to come.
     """
     both = recent(here.known & aligned(there.known, there.head, here.head), rounds)
     lost_here = here.lost & both
     lost_there = aligned(there.lost, there.head, here.head)
     shared = lost_there | lost_there << 1 | lost_there >> 1
     more = lost_here.bit_count() - (lost_there & both).bit_count()
-    return max(0, min(more, (lost_here & ~shared).bit_count()))
+    return max(0, min(more, (lost_here & ~shared & ~1).bit_count()))
 
 
 def median_us(series: list[bytes]) -> int | None:
