@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.engine.world import (
@@ -81,7 +83,7 @@ def test_a_transient_failure_is_tried_again_with_growing_pauses() -> None:
     table = Table(fail_write=failing(FailureKind.TRANSIENT, until=100))
     world = one_table(table).run(140)
     points = [one.at_us for one in world.log if isinstance(one, Point)]
-    pauses = [after - before for before, after in zip(points, points[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(points)]
     assert len(table.writes) == 1
     assert table.writes[0][0] < 132
     assert pauses == sorted(pauses)
