@@ -356,3 +356,12 @@ def play(scenario: Callable[[VirtualTime, Spawned], Awaitable[None]]) -> None:
                 task.cancel()
 
     run_virtually(main(), clock)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let virtual time pass until something is true, an hour at most."""
+    for _ in range(3_600_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came true")

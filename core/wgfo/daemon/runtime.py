@@ -66,7 +66,7 @@ class Group:
     saved: StoredGroup | None = None
     saving: int = 0
     """Switches whose intent is not stored yet; meanwhile the writes stand in ``held``."""
-    held: list[Point | Observe] = field(default_factory=list)
+    held: list[Point] = field(default_factory=list)
     ticked_us: int = -RETICK_US
 
     def stored(self, now_us: int) -> StoredGroup:
@@ -216,16 +216,18 @@ class Runtime:
     # --- handing on ---------------------------------------------------------------------------------------
 
     def _hand_on(self, group: Group, event: Event, decisions: Sequence[Decision]) -> None:
-        acts = [one for one in decisions if isinstance(one, Point | Observe)]
+        reads = [one for one in decisions if isinstance(one, Observe)]
+        writes = [one for one in decisions if isinstance(one, Point)]
         switches = [one for one in decisions if isinstance(one, Switch)]
         if switches:
             self._store_first(group, switches[-1])
         elif isinstance(event, WriteEnded) or any(isinstance(one, LASTING) for one in decisions):
             self.save(group)
         if group.saving:
-            group.held += acts
-        elif acts:
-            self._carry_out(acts)
+            group.held += writes
+            writes = []
+        if reads or writes:
+            self._carry_out([*writes, *reads])
 
     def _carry_out(self, acts: Sequence[Point | Observe]) -> None:
         assert self.carrier is not None, "the runtime has nobody to carry out its decisions"
