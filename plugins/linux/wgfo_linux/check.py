@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from wgfo.model import Finding, RouteSet, SetObservation, Severity
+from wgfo_linux import check_wireguard as wireguard
 from wgfo_linux import host
 from wgfo_linux.config import HopSpec, LinuxOptions, read_hop
 from wgfo_linux.errors import GRANT
@@ -47,7 +48,9 @@ async def findings(subject: Subject, netlink: Netlink) -> list[Finding]:
     devices = {name: await netlink.device(name) for name in subject.devices}
     found = [*_rights(subject.options), *_devices(devices)]
     found += [one async for one in _gateways(subject.hops, devices, netlink)]
-    found += [one async for one in _endpoints(subject.options, devices, netlink)]
+    found += [one async for one in wireguard.endpoints(subject.options, devices, netlink)]
+    if subject.options.netns is None:
+        found += await wireguard.allowed_ips(subject.sets)
     found += [*_routes(subject), *_settings(subject), *_rules(subject)]
     return found
 
@@ -89,26 +92,6 @@ async def _gateways(
             yield Finding(Severity.ERROR, str(spec), text, f"correct 'dev {spec.device}', or the addresses")
 
 
-async def _endpoints(
-    options: LinuxOptions, devices: dict[str, Device | None], netlink: Netlink
-) -> AsyncIterator[Finding]:
-    for name, device in devices.items():
-        if device is None:
-            continue
-        found = await host.read_endpoints(options.netns, name)
-        for address in found.addresses:
-            way = await netlink.lookup(address, mark=found.mark)
-            if way is not None and way.device == device.index:
-                yield Finding(
-                    Severity.WARNING,
-                    name,
-                    f"the WireGuard endpoint {address} of {name} is routed into {name} itself: the tunnel would "
-                    f"carry its own packets",
-                    f"add a route for {address} over the uplink, outside every managed prefix (unless {name} was "
-                    f"made in another network namespace: its packets then leave there)",
-                )
-
-
 def _routes(subject: Subject) -> Iterator[Finding]:
     for observed in subject.observed:
         for shadow in observed.shadows:
@@ -118,7 +101,8 @@ def _routes(subject: Subject) -> Iterator[Finding]:
             )
     for stranger in subject.strangers:
         text = f"a route marked as ours that no group configures: {stranger}"
-        remedy = f"if no other wgfo process writes it, it is left over: `ip route del {stranger.split(' metric ')[0]}`"
+        command = f"ip route del {stranger.split(' metric ')[0]}"
+        remedy = f"if no other wgfo process writes it, it is left over: `{command}`"
         yield Finding(Severity.INFO, "leftover", text, remedy)
 
 

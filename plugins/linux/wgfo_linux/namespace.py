@@ -71,18 +71,19 @@ def _enter(name: str) -> None:
         os.close(descriptor)
 
 
-def netlink_socket(name: str | None, groups: Sequence[int] = (), *, capped: bool = True) -> socket.socket:
+def netlink_socket(name: str | None, groups: Sequence[int] = (), *, bulk: bool = True) -> socket.socket:
     """Open a non-blocking rtnetlink socket in a namespace, bound by the kernel, member of ``groups``.
 
-    ``capped``: errors do not repeat the request. They are a third of the size then, but pyroute2 expects it.
+    ``bulk``: dumps are filtered by the kernel (strict checking), and errors do not repeat the request. Not
+    for pyroute2, whose requests are not strict, and which decodes what an error repeats.
 
     Raises:
         ProviderError: the namespace or the socket cannot be had.
     """
     try:
         made = inside(name, _make)
-        if capped:
-            _try_option(made, _SOL_NETLINK, _CAP_ACK, 1)
+        for option in (_CAP_ACK, _STRICT_CHECK) if bulk else ():
+            _try_option(made, _SOL_NETLINK, option, 1)
         for group in groups:
             made.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
     except OSError as error:
@@ -93,8 +94,7 @@ def netlink_socket(name: str | None, groups: Sequence[int] = (), *, capped: bool
 def _make() -> socket.socket:
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_ROUTE)
     made.setblocking(False)
-    for option in (_EXT_ACK, _STRICT_CHECK):
-        _try_option(made, _SOL_NETLINK, option, 1)
+    _try_option(made, _SOL_NETLINK, _EXT_ACK, 1)
     if not _try_option(made, socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER):
         _try_option(made, socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     made.bind((0, 0))

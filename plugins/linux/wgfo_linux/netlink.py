@@ -82,7 +82,7 @@ class Netlink:
         """
         from pyroute2 import AsyncIPRoute  # noqa: PLC0415 - never at discovery (rule 11)
 
-        self._socket = netlink_socket(self._namespace, capped=False)
+        self._socket = netlink_socket(self._namespace, bulk=False)
         self._route = AsyncIPRoute(use_socket=self._socket, groups=0)
         await self._route.setup_endpoint()
 
@@ -151,9 +151,13 @@ class Netlink:
 
     async def lookup(self, destination: str, *, mark: int = 0) -> Lookup | None:
         """Ask which way a packet (with a firewall mark) would go (``ip route get``); None: nowhere."""
-        family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-        marked = {"mark": mark} if mark else {}
-        answer = await self._ask("route", "get", missing=_NO_WAY, dst=destination, family=family, **marked)
+        fields: dict[str, object] = {
+            "dst": destination,
+            "family": socket.AF_INET6 if ":" in destination else socket.AF_INET,
+        }
+        if mark:
+            fields["mark"] = mark
+        answer = await self._ask("route", "get", missing=_NO_WAY, **fields)
         if not answer:
             return None
         found = answer[0]
