@@ -19,7 +19,7 @@ def described() -> set[Entry]:
 
 
 def real() -> set[Entry]:
-    families = Metrics("0", lambda: [], lambda: 0, {}).collect()
+    families = Metrics("0", list, lambda: 0, {}).collect()
     return {
         (
             f"{family.name}_total" if isinstance(family, CounterMetricFamily) else family.name,
