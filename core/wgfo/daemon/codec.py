@@ -199,12 +199,13 @@ def _mapping(key: object, item: object) -> _Plan:
 
 def _record(as_type: type) -> _Plan:
     """Plan a dataclass. Its fields are planned at first use: the classes may name each other."""
-    required = {one.name for one in fields(as_type) if _required(one)}
+    stored = [one for one in fields(as_type) if one.init]  # the others follow from these
+    required = {one.name for one in stored if _required(one)}
 
     @cache
     def plans() -> dict[str, _Plan]:
         hints = typing.get_type_hints(as_type)
-        return {one.name: _plan(hints[one.name]) for one in fields(as_type)}
+        return {one.name: _plan(hints[one.name]) for one in stored}
 
     def encode(value: object) -> Json:
         return {name: plan.encode(getattr(value, name)) for name, plan in plans().items()}

@@ -19,11 +19,17 @@ _US: Final = 1_000_000
 
 def of_reports(reports: Sequence[GroupReport]) -> Iterator[Metric]:
     """Yield the families; a sample is absent while nothing is known of it."""
+    yield from of_paths(reports)
+    yield _active([(report.name, path) for report in reports for path in report.paths])
+    yield from _groups(reports)
+
+
+def of_paths(reports: Sequence[GroupReport]) -> Iterator[Metric]:
+    """Yield what probes alone can say: for a one-shot check, which reads no route."""
     paths = [(report.name, path) for report in reports for path in report.paths]
     yield from _paths(paths)
     yield from _classes(paths)
     yield from _wireguard(paths)
-    yield from _groups(reports)
 
 
 def _gauge(name: str, text: str, labels: Sequence[str]) -> GaugeMetricFamily:
@@ -32,20 +38,25 @@ def _gauge(name: str, text: str, labels: Sequence[str]) -> GaugeMetricFamily:
 
 def _paths(paths: Sequence[tuple[GroupName, PathReport]]) -> Iterator[Metric]:
     up = _gauge("wgfo_path_up", "Whether the path is up; degraded and unknown are not.", _PATH)
-    active = _gauge("wgfo_path_active", "Whether the observed routes use the path.", _PATH)
     state = _gauge("wgfo_path_state", "The state of the path: 1 for the present one.", (*_PATH, "state"))
     layer = _gauge(
         "wgfo_layer_up", "Whether the layer is up; absent while nothing is known.", (*_PATH, "layer")
     )
     for group, path in paths:
         up.add_metric([group, path.name], path.state is PathState.UP)
-        active.add_metric([group, path.name], path.active)
         for one in PathState:
             state.add_metric([group, path.name, one], path.state is one)
         for name, verdict in path.layers.items():
             if verdict in {Verdict.UP, Verdict.DOWN}:
                 layer.add_metric([group, path.name, name], verdict is Verdict.UP)
-    yield from (up, active, state, layer)
+    yield from (up, state, layer)
+
+
+def _active(paths: Sequence[tuple[GroupName, PathReport]]) -> Metric:
+    active = _gauge("wgfo_path_active", "Whether the observed routes use the path.", _PATH)
+    for group, path in paths:
+        active.add_metric([group, path.name], path.active)
+    return active
 
 
 def _classes(paths: Sequence[tuple[GroupName, PathReport]]) -> Iterator[Metric]:

@@ -15,7 +15,7 @@ from wgfo.engine.events import Event, RoundClosed, SetObserved
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, Outcome, PathName, ProbeClass
-from wgfo.telemetry.families import of_reports
+from wgfo.telemetry.families import of_paths, of_reports
 from wgfo.telemetry.switches import SwitchRecord
 
 PHASE_BOUNDS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -199,6 +199,23 @@ class Metrics:
         )
         reloaded.add_metric([], self._reload_ok)
         yield from (reconciled, reloaded)
+
+
+class PathMetrics:
+    """The metrics of a one-shot check: what its probes found, and nothing that was counted."""
+
+    def __init__(self, reports: Sequence[GroupReport]) -> None:
+        self._reports = reports
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the families of paths."""
+        return of_paths(self._reports)
+
+    def exposition(self) -> bytes:
+        """Return the text format."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
 
 
 def phases(record: SwitchRecord) -> Mapping[str, int | None]:

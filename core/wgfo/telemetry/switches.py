@@ -89,7 +89,7 @@ class SwitchLog:
         self._records: dict[Key, SwitchRecord] = {}
         self._open: dict[GroupName, _Open] = {}
         for record in restored:
-            self._put((record.group, record.epoch, record.at), record)
+            self._records[(record.group, record.epoch, record.at)] = record
 
     def configure(self, policies: Mapping[GroupName, GroupPolicy]) -> None:
         """Go on with other groups; the records stay."""

@@ -13,7 +13,6 @@ from wgfo.config.setup import GroupSetup, Setup
 from wgfo.engine.events import Override
 from wgfo.engine.report import AlarmReport, GroupReport, GroupState, PathReport, SetReport, TargetReport
 from wgfo.model import (
-    ANCHOR_NAME,
     Absent,
     Foreign,
     Observed,
@@ -150,10 +149,14 @@ def _left(until_us: int | None, view: View) -> float | None:
 
 
 def _path(path: PathReport) -> JsonObject:
+    return path_fields(path) | {"role": "active" if path.active else "standby"}
+
+
+def path_fields(path: PathReport) -> JsonObject:
+    """Return what probes say of a path; which one carries traffic, they cannot know."""
     return {
         "name": path.name,
         "state": path.state,
-        "role": "active" if path.active else "standby",
         "reason": path.reason,
         "layers": dict(path.layers),
         "classes": dict(path.classes),
@@ -171,11 +174,6 @@ def _target(target: TargetReport) -> JsonObject:
         "state": target.state,
         "loss_ratio": ratio(target.lost, target.known),
     }
-
-
-def pooled(targets: Sequence[TargetReport]) -> Sequence[TargetReport]:
-    """Return the targets that stand for the path: the anchor only where there is no other."""
-    return [one for one in targets if one.name != ANCHOR_NAME] or targets
 
 
 # --- routes -------------------------------------------------------------------------------------------------
