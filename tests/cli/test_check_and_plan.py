@@ -169,7 +169,7 @@ peer = "{tunnel.right_address}"
 
 
 def routes(world):
-    return world.near.run("ip", "route", "show", "table", "all")
+    return world.near.run("ip", "-4", "route", "show", "table", "all")
 
 
 def test_plan_names_what_is_missing_and_writes_nothing(world):
