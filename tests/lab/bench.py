@@ -25,6 +25,7 @@ class Watched:
 
     def __init__(self, made: Lab) -> None:
         self.lab = made
+        self._forgot: list[Tunnel] = []
 
     def run(self, node: Node, *argv: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
         command = self.lab.enclosure.command(argv, node)
@@ -54,6 +55,14 @@ class Watched:
         said = self.run(Node.ONPREM, "wg", "show", one.interface, "latest-handshakes").stdout
         return int(said.split()[1])
 
+    def rehandshake(self, one: Tunnel) -> None:
+        """Forget the peer and its sessions, and introduce it again: the next packet starts a handshake."""
+        peer = self.run(Node.ONPREM, "wg", "show", one.interface, "peers").stdout.strip()
+        self.run(Node.ONPREM, "wg", "set", one.interface, "peer", peer, "remove")
+        settings = self.lab.directory / "keys" / f"onprem-{one.interface}.conf"
+        self.run(Node.ONPREM, "wg", "setconf", one.interface, str(settings))
+        self._forgot.append(one)
+
     def link_up(self, one: Tunnel) -> bool:
         return ",UP" in self.run(Node.ONPREM, "ip", "-br", "link", "show", "dev", one.interface).stdout
 
@@ -70,4 +79,7 @@ class Watched:
             yield injection.tunnel if injection.path else PRIMARY
         finally:
             self.lab.heal(injection.fault.name)
+            for one in tuple(self._forgot):  # WireGuard itself would ask again after five seconds
+                self.rehandshake(one)
+            self._forgot.clear()
         eventually(self.whole, within=15, what=f"the lab is whole after {fault}")

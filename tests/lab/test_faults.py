@@ -29,14 +29,6 @@ def other(one: Tunnel) -> Tunnel:
     return SECONDARY if one is PRIMARY else PRIMARY
 
 
-def rehandshake(watched: Watched, one: Tunnel) -> None:
-    """Forget the peer and its sessions, and introduce it again: the next packet starts a handshake."""
-    peer = watched.run(Node.ONPREM, "wg", "show", one.interface, "peers").stdout.strip()
-    watched.run(Node.ONPREM, "wg", "set", one.interface, "peer", peer, "remove")
-    settings = watched.lab.directory / "keys" / f"onprem-{one.interface}.conf"
-    watched.run(Node.ONPREM, "wg", "setconf", one.interface, str(settings))
-
-
 def test_link_down_takes_the_interface_down(watched: Watched) -> None:
     with watched.broken("link-down") as one:
         assert not watched.link_up(one)
@@ -70,7 +62,7 @@ def test_gateway_killed_leaves_no_tunnel_and_no_answer(watched: Watched, path: P
 @pytest.mark.parametrize("path", list(PathLabel))
 def test_underlay_cut_stops_handshakes_as_well_as_packets(watched: Watched, path: PathLabel) -> None:
     with watched.broken("underlay-cut", path) as one:
-        rehandshake(watched, one)
+        watched.rehandshake(one)
         assert not watched.anchor(one)
         assert watched.handshake(one) == 0
         assert watched.link_up(one)
@@ -80,7 +72,7 @@ def test_underlay_cut_stops_handshakes_as_well_as_packets(watched: Watched, path
 @pytest.mark.parametrize("path", list(PathLabel))
 def test_silent_drop_passes_handshakes_and_no_packet(watched: Watched, path: PathLabel) -> None:
     with watched.broken("silent-drop", path) as one:
-        rehandshake(watched, one)
+        watched.rehandshake(one)
         assert not watched.anchor(one)
         assert not watched.through(one)
         assert eventually(lambda: watched.handshake(one), what="a handshake during silent-drop")
@@ -173,7 +165,7 @@ def test_allowed_ips_refuses_packets_while_handshakes_succeed(watched: Watched) 
     with watched.broken("allowed-ips") as one:
         assert not watched.anchor(one)
         assert not watched.pings(Node.CLIENT, SERVER)
-        rehandshake(watched, one)
+        watched.rehandshake(one)
         watched.anchor(one)
         assert eventually(lambda: watched.handshake(one), what="a handshake with allowed-ips lost")
 
@@ -181,7 +173,7 @@ def test_allowed_ips_refuses_packets_while_handshakes_succeed(watched: Watched) 
 def test_key_mismatch_ends_handshakes(watched: Watched) -> None:
     with watched.broken("key-mismatch") as one:
         assert not watched.anchor(one)
-        rehandshake(watched, one)
+        watched.rehandshake(one)
         assert not watched.anchor(one)
         assert watched.handshake(one) == 0
 

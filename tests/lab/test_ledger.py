@@ -84,6 +84,14 @@ def test_losses_are_counted_between_two_instants() -> None:
     assert ledger.lost_between(1_500 * MS, 5_000 * MS) == 50
 
 
+def test_packets_under_way_are_not_lost_yet() -> None:
+    ledger = Ledger()
+    for tenth in range(1, 31):
+        numbers = range((tenth - 1) * 10, tenth * 10)
+        ledger.feed(line(tenth * 100, tenth * 10, [] if tenth > 25 else steady(numbers)))
+    assert ledger.lost_between(0, 3_000 * MS) == 0
+
+
 def test_requests_are_counted_and_their_longest_silence_told() -> None:
     ledger = Ledger()
     requests = [[0, 10 * MS, True], [200 * MS, 1_200 * MS, False], [1_400 * MS, 1_410 * MS, True]]

@@ -95,6 +95,7 @@ def _acts(stage: Stage) -> None:
     timeline.broken(stage.now_us(), f"{FAULT} on the primary: data is dropped, handshakes pass")
     stage.wait("wgfo to notice, decide, write and verify", ESCAPE_S, lambda: _complete(timeline.escape))
     stage.wait("the dead path's handshake to be renewed", RENEWAL_S, lambda: timeline.renewals > 0)
+    stage.pass_time("traffic goes on through the secondary", CALM_S)
     stage.made.heal(FAULT)
     timeline.healed(stage.now_us(), f"{FAULT} healed")
     stage.wait("wait-to-restore, then the way back", RESTORATION_S, lambda: _complete(timeline.restoration))
@@ -159,11 +160,12 @@ class Stage:
             watcher()
 
     def _ask(self) -> None:
-        status = self._daemon.ask("/api/v1/status")
         history = self._daemon.ask("/api/v1/history")
+        at_us = self.now_us()  # before the question: the answer is never older than its time
+        status = self._daemon.ask("/api/v1/status")
         if status is not None and history is not None:
             self.timeline.history(history)
-            self.timeline.status(self.now_us(), status)
+            self.timeline.status(at_us, status)
 
     def _look(self) -> None:
         now_us = self.now_us()

@@ -31,11 +31,9 @@ _ENTER: Final = (
 )
 """In a node: its own WireGuard sockets, the caller's directory where the lab has it, then the command."""
 _NOTE_PID: Final = f'echo $$ > {PIDS}/"$0"; exec "$@"'
-_BACKGROUND: Final = (
-    f'rm -f {PIDS}/"$0"; "$@" </dev/null >/dev/null 2>&1 & '
-    f'for _ in $(seq 500); do [ -s {PIDS}/"$0" ] && exit 0; sleep 0.01; done; exit 1'
-)
-"""Returns once the process has noted its PID, so that a signal sent next finds it."""
+_AWAIT_PID: Final = f'for _ in $(seq 500); do [ -s {PIDS}/"$0" ] && exit 0; sleep 0.01; done; exit 1'
+"""Ends once the process has noted its PID: a signal sent next finds it."""
+_BACKGROUND: Final = f'rm -f {PIDS}/"$0"; "$@" </dev/null >/dev/null 2>&1 & {_AWAIT_PID}'
 
 
 def start_time(pid: int) -> int | None:
@@ -116,11 +114,14 @@ class Enclosure:
         stderr: int | IO[bytes] = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         """Start a command in a node in a session of its own; ``signal(name)`` reaches it, kill() does not."""
+        self.run("rm", "-f", str(PIDS / name))
         noted = ["sh", "-c", _NOTE_PID, name, *argv]
-        return subprocess.Popen(  # noqa: S603 - our own commands, no shell
+        process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
             self.command(noted, node), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
             start_new_session=True,
         )  # fmt: skip
+        self.succeeds("sh", "-c", _AWAIT_PID, name)
+        return process
 
     def spawn(self, argv: Sequence[str], node: Node, name: str) -> None:
         """Start a command in the background; it stays until ``signal(name, …)`` or the lab's end."""

@@ -121,8 +121,11 @@ class Ledger:
         return sum(1 for number in range(first + 1, last) if number not in self._numbers)
 
     def lost_between(self, from_us: int, to_us: int) -> int:
-        """Count the packets sent between two instants (to a tenth of a second) that never came back."""
-        first, last = self._sent_by(from_us), self._sent_by(to_us)
+        """Count the packets sent between two instants (to a tenth of a second) that never came back.
+
+        Those of the last second are left out: they may still be under way.
+        """
+        first, last = self._sent_by(from_us), self._sent_by(min(to_us, self._at_us - IN_FLIGHT_US))
         return sum(1 for number in range(first, last) if number not in self._numbers)
 
     def _sent_by(self, at_us: int) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import escape
 
-from wgfo.lab.render import rows, times
-from wgfo.lab.story import Lane, Story, Tone
+from wgfo.lab.render import times
+from wgfo.lab.story import Lane, Phases, Story, Tone
 from wgfo.lab.timeline import seconds
 
 WIDTH: Final = 960
@@ -17,6 +17,8 @@ TOP: Final = 96
 LANE_HEIGHT: Final = 34
 BAR_HEIGHT: Final = 20
 LINE_HEIGHT: Final = 20
+LABEL_ROOM: Final = 120
+"""An instant closer than this to the right edge has its name on its left."""
 TICK_EVERY_US: Final = 10_000_000
 
 COLOURS: Final = {
@@ -111,15 +113,38 @@ def _instants(story: Story, axis: int) -> Iterator[str]:
         if at_us is not None:
             x = _x(at_us, story.end_us)
             yield f"<line x1='{x}' y1='{TOP - 22}' x2='{x}' y2='{axis}' stroke='{colour}' stroke-dasharray='4 3'/>"
-            yield _text(x + 3, TOP - 10 - 14 * (row % 2), name, size=12, weight="bold", colour=colour)
+            late = x > WIDTH - LABEL_ROOM
+            yield _text(
+                x + (-3 if late else 3),
+                TOP - 10 - 14 * (row % 2),
+                name,
+                size=12,
+                weight="bold",
+                colour=colour,
+                anchor="end" if late else "start",
+            )
 
 
 def _figures(story: Story) -> Iterator[str]:
     for title, phases in (("since the fault", story.escape), ("since the healing", story.restoration)):
         if phases is not None:
-            yield f"{title}: " + " · ".join(f"{name} {value}" for name, value in rows(phases))
+            yield f"{title}: {' · '.join(_words(phases))}"
     longest = max((outage.length_us for outage in story.outages), default=0)
     yield (
-        f"traffic: {story.traffic.sent} packets, {story.traffic.lost} lost, longest outage {seconds(longest)}, "
-        f"{story.traffic.requests_failed} of {story.traffic.requests} TCP requests failed"
+        f"the client's traffic: {story.traffic.sent} packets, {story.traffic.lost} lost, "
+        f"longest outage {seconds(longest)}; {story.traffic.requests_failed} of {story.traffic.requests} "
+        "TCP requests failed"
     )
+
+
+def _words(phases: Phases) -> Iterator[str]:
+    timed = (
+        ("decided", phases.decided_us),
+        ("written", phases.written_us),
+        ("verified", phases.verified_us),
+        ("first packet", phases.first_packet_us),
+    )
+    for name, at_us in timed:
+        if at_us is not None:
+            yield f"{name} {seconds(at_us)}"
+    yield f"{phases.lost} packets lost"

@@ -155,7 +155,9 @@ class Timeline:
         self.note(at_us, Kind.FAULT, text)
 
     def status(self, at_us: int, status: Json) -> None:
-        """Take an answer of the daemon and note what changed."""
+        """Take an answer of the daemon and note what changed; while it opens, it knows no group yet."""
+        if not status["groups"]:
+            return
         sample = Sample.read(at_us, status)
         if self.samples:
             for kind, text in _changes(self.samples[-1], sample):
