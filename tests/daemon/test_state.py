@@ -301,6 +301,15 @@ async def test_decisions_that_gave_up_waiting_leave_nothing_behind(tmp_path):
     await daemon.store.aclose()
 
 
+async def test_what_cannot_be_encoded_is_told_and_stops_nobody(tmp_path):
+    daemon = Daemon(tmp_path)
+    daemon.store.save_switches([object()])
+    assert await daemon.store.save_bounded("cloud", STORED, 2000)
+    await asyncio.sleep(0)
+    assert "cannot be encoded" in daemon.told[0][1]
+    await daemon.store.aclose()
+
+
 FULL_DISK = textwrap.dedent(
     """
     import asyncio, sys

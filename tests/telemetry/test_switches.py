@@ -213,6 +213,7 @@ def test_every_change_of_a_record_is_passed_on_once(done):
 def test_earlier_sessions_are_restored_and_the_list_is_bounded(log):
     restored = [replace(log.last, epoch=epoch, at=f"t{epoch}") for epoch in range(REMEMBERED + 50)]
     again = Log(restored=restored)
+    assert again.changed == []  # they are stored already, and their phases were measured then
     again.step(Tick(AT), switch(epoch=9_999))
     epochs = [record.epoch for record in again.log.records()]
     assert len(epochs) == REMEMBERED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Final
 
 from wgfo.daemon.files import Files
 from wgfo.daemon.health import Health
+
+Content = Callable[[], bytes]
+"""Makes the bytes, on the thread: from frozen values alone."""
 
 HUNG_S: Final = 2.0
 """What has waited longer is said to be stuck."""
@@ -25,7 +29,7 @@ HUNG_S: Final = 2.0
 class _Waiting:
     """The content of one file that is not on the disk yet, and who waits for it (or for a newer one)."""
 
-    data: bytes
+    content: Content
     since: float
     futures: list[Future[None]] = field(default_factory=list)
 
@@ -53,17 +57,17 @@ class LatestWriter:
         self._thread = threading.Thread(target=self._run, name=f"wgfo-{what}", daemon=True)
         self._thread.start()
 
-    def put(self, path: Path, data: bytes) -> None:
-        """Have ``data`` written."""
+    def put(self, path: Path, content: Content) -> None:
+        """Have it written."""
         with self._wake:
-            self._put(path, data)
+            self._put(path, content)
         self.check()
 
-    def put_awaited(self, path: Path, data: bytes) -> Future[None]:
-        """Have ``data`` written; the future ends when it, or something newer, is durable. It never fails."""
+    def put_awaited(self, path: Path, content: Content) -> Future[None]:
+        """Have it written; the future ends when it, or something newer, is durable. It never fails."""
         future: Future[None] = Future()
         with self._wake:
-            waiting = self._put(path, data)
+            waiting = self._put(path, content)
             waiting.futures = [one for one in waiting.futures if not one.cancelled()]
             waiting.futures.append(future)
         self.check()
@@ -90,9 +94,9 @@ class LatestWriter:
         self._thread.join(timeout_s)
         return not self._thread.is_alive() and not self._lost
 
-    def _put(self, path: Path, data: bytes) -> _Waiting:
-        waiting = self._waiting.setdefault(path, _Waiting(data, time.monotonic()))
-        waiting.data = data
+    def _put(self, path: Path, content: Content) -> _Waiting:
+        waiting = self._waiting.setdefault(path, _Waiting(content, time.monotonic()))
+        waiting.content = content
         self._wake.notify()
         return waiting
 
@@ -103,9 +107,11 @@ class LatestWriter:
         while (item := self._take()) is not None:
             path, waiting = item
             try:
-                self._files.replace(path, waiting.data)
+                self._files.replace(path, waiting.content())
             except OSError as error:
                 self._failed(path, waiting, error)
+            except Exception as error:  # noqa: BLE001 - a value without a codec must not end the thread
+                self._given_up(path, error)
             else:
                 self._written(waiting)
 
@@ -126,6 +132,13 @@ class LatestWriter:
         for future in waiting.futures:
             if future.set_running_or_notify_cancel():
                 future.set_result(None)
+
+    def _given_up(self, path: Path, error: Exception) -> None:
+        """What cannot be encoded now cannot be later: wait for something newer."""
+        with self._wake:
+            self._writing = None
+            self._lost = True
+            self._health.say(False, f"{self._what}: {path}: cannot be encoded: {error!r}")
 
     def _failed(self, path: Path, waiting: _Waiting, error: OSError) -> None:
         """Put it back unless something newer waits already, and pause."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from wgfo.daemon import codec
 from wgfo.daemon.files import DiskFiles, Files
 from wgfo.daemon.health import Health, Told
-from wgfo.daemon.latest import LatestWriter
+from wgfo.daemon.latest import Content, LatestWriter
 from wgfo.daemon.stored import (
     FORMAT,
     Loaded,
@@ -97,11 +97,11 @@ class StateStore:
 
     def save(self, group: GroupName, stored: StoredGroup) -> None:
         """Have it saved some time; returns at once."""
-        self._writer.put(group_path(self._directory, group), self._text(group, stored))
+        self._writer.put(group_path(self._directory, group), self._content(group, stored))
 
     async def save_bounded(self, group: GroupName, stored: StoredGroup, wait_ms: int = 50) -> bool:
         """Save and wait until it is durable, at most ``wait_ms``; False: not yet, and ``told`` was called."""
-        saved = self._writer.put_awaited(group_path(self._directory, group), self._text(group, stored))
+        saved = self._writer.put_awaited(group_path(self._directory, group), self._content(group, stored))
         try:
             await asyncio.wait_for(asyncio.wrap_future(saved), wait_ms / 1000)
         except TimeoutError:
@@ -112,7 +112,8 @@ class StateStore:
     def save_switches(self, switches: Sequence[SwitchRecord]) -> None:
         """Have the list of switches saved some time; returns at once."""
         content = SavedSwitches(FORMAT, tuple(switches))
-        self._writer.put(switches_path(self._directory), codec.dumps(codec.encode(content, SavedSwitches)))
+        path = switches_path(self._directory)
+        self._writer.put(path, lambda: codec.dumps(codec.encode(content, SavedSwitches)))
 
     def check(self) -> None:
         """Notice a disk that hangs; call it now and then."""
@@ -122,8 +123,9 @@ class StateStore:
         """Save what waits, within two seconds; False if some of it is lost."""
         return await asyncio.to_thread(self._writer.close, 2.0)
 
-    def _text(self, group: GroupName, stored: StoredGroup) -> bytes:
-        return codec.dumps(codec.encode(saved_group(group, stored, self._session, self._times), SavedGroup))
+    def _content(self, group: GroupName, stored: StoredGroup) -> Content:
+        content = saved_group(group, stored, self._session, self._times)
+        return lambda: codec.dumps(codec.encode(content, SavedGroup))
 
 
 class MemoryStore:
