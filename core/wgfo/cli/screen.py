@@ -46,7 +46,7 @@ def _group(group: GroupView) -> Iterator[RenderableType]:
 
 
 def _indented(what: RenderableType) -> RenderableType:
-    return Padding(what, _INDENT)
+    return Padding(what, _INDENT, expand=False)
 
 
 def _paths(paths: Sequence[PathShown]) -> Table:
