@@ -98,6 +98,21 @@ def test_drift_made_by_others_is_repaired(here):
     here.points_at("pa", within=5)
 
 
+def test_a_process_that_was_stopped_and_continued_moves_nothing(here):
+    daemon = here.run().ready()
+    here.settled()
+    monitor = here.monitor()
+    rounds = here.rounds()
+    for _ in range(2):
+        daemon.signal(signal.SIGSTOP)
+        here.near.run("ping", "-c", "8", "-i", "0.2", "-q", "10.100.0.1")  # 1.4 s pass
+        daemon.signal(signal.SIGCONT)
+        eventually(lambda at=rounds: here.rounds() > at + 5, what="rounds go on")
+        rounds = here.rounds()
+    assert monitor.changes() == []
+    assert here.settled()["epoch"] == 1
+
+
 # --- several processes --------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -198,6 +199,17 @@ next_hop = {{ primary = "dev pa", secondary = "dev pb" }}
         ]
         answer = json.loads(sh(WGFO, *command, check=False))
         return dict(answer["groups"][0])
+
+    def rounds(self) -> int:
+        """Return how many probes through the primary have ended."""
+        head = "GET /metrics HTTP/1.1\r\nHost: wgfo\r\nConnection: close\r\n\r\n"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(self.control))
+            client.sendall(head.encode())
+            text = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        lines = [line for line in text.splitlines() if line.startswith("wgfo_probe_results_total")]
+        return sum(int(float(line.split()[-1])) for line in lines if 'path="primary"' in line)
 
     def settled(self, control: Path | None = None) -> dict[str, Any]:
         """Wait until both paths are up and the routes stand."""

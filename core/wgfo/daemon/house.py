@@ -129,8 +129,8 @@ class House:
         await self._listen()
         setup = self._loaded.setup
         await self.core.start(setup, self._stored.groups, self._reference(self._loaded))
-        self._keep_house()
         await self.live.first_reads.done.wait()
+        self._keep_house()
         notify.ready(_status(setup))
         log.info("ready: %s", _status(setup))
 
@@ -191,6 +191,7 @@ class House:
             chores.append(("feed watchdog", max(1, watchdog_us // 3), Watchdog(runtime).feed))
         if self._loaded.setup.daemon.textfile is not None and not self._options.dry_run:
             textfile = SlowFile(self._textfile, self.spawn, log.error)
+            textfile.refresh()
             chores.append(("textfile", TEXTFILE_US, textfile.refresh))
         for name, every_us, work in chores:
             self.spawn(periodically(self._clock, every_us, work), name=name)

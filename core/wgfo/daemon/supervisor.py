@@ -20,7 +20,7 @@ from wgfo.daemon import notify
 from wgfo.daemon.clock import Clock, SystemClock
 from wgfo.daemon.guard import patiently
 from wgfo.daemon.house import House, Loaded, Options
-from wgfo.plugin import WgfoError
+from wgfo.plugin import ConfigError, WgfoError
 
 log = logging.getLogger(__name__)
 STOP_US: Final = 5_000_000
@@ -75,7 +75,7 @@ class Supervisor:
             return
         while await self._unless_stopped(self._reloading.wait()):
             self._reloading.clear()
-            await self._reload(house)
+            await self._unless_stopped(self._reload(house))
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> bool:
         """Do something to its end, or to the stop; return whether it ended."""
@@ -94,14 +94,24 @@ class Supervisor:
     async def _reload(self, house: House) -> None:
         notify.reloading()
         try:
-            loaded = await asyncio.to_thread(self._options.load)
-            await house.reload(loaded)
+            await house.reload(await self._load_again())
         except WgfoError as error:
             log.error("the configuration was not taken over, the old one goes on: %s", error)  # noqa: TRY400
             house.reloaded(successful=False)
         else:
             log.info("the configuration was taken over")
             house.reloaded(successful=True)
+
+    async def _load_again(self) -> Loaded:
+        """Read the configuration; a bug of ours or of a plugin's validator must not end a daemon that runs."""
+        try:
+            return await asyncio.to_thread(self._options.load)
+        except WgfoError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"bug while reading the configuration: {type(error).__name__}: {error}"
+            ) from error
 
     async def _close(self, house: House) -> None:
         try:
