@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from wgfo.model import Bind, BindKind, GroupName, Outcome, PathName, PathView, ProbeClass, ProbeResult
 from wgfo.plugin import ProbeContext, ProbeOffer, RoundProbe
@@ -42,9 +42,13 @@ def context(
     return ProbeContext(view, timeout_ms * 1000, monotonic_us, probe_class=probe_class)
 
 
+def made(offer: ProbeOffer, given: ProbeContext, **options: Any) -> RoundProbe:
+    return cast("RoundProbe", offer.open(given, offer.options_model(**options)))
+
+
 @contextlib.asynccontextmanager
 async def opened(offer: ProbeOffer, given: ProbeContext, **options: Any) -> AsyncIterator[RoundProbe]:
-    probe = offer.open(given, offer.options_model(**options))
+    probe = made(offer, given, **options)
     await probe.open()
     try:
         yield probe

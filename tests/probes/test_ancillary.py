@@ -9,25 +9,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wgfo.probes.ancillary import IP_PKTINFO, IP_RECVERR, age_of, read_arrival, read_error
+from wgfo.probes.ancillary import IP_PKTINFO, IP_RECVERR, read_arrival, read_error, received_us
 from wgfo.probes.verdicts import IcmpError
 
-NOW_NS = 1_800_000_000 * 10**9
+WALL_NS = 1_800_000_000 * 10**9
+NOW_US = 50_000_000
+SENT_US = NOW_US - 2_000_000
 
 
 @pytest.mark.parametrize(
-    ("what", "stamp_ns", "age_us"),
+    ("what", "age_us", "received"),
     [
-        ("just now", NOW_NS, 0),
-        ("a while ago", NOW_NS - 1_500_000, 1500),
-        ("after a second's stall", NOW_NS - 10**9, 1_000_000),
-        ("in the future: the clock was set back", NOW_NS + 5_000, 0),
-        ("a day ago: the clock was set forward", NOW_NS - 86_400 * 10**9, 0),
-        ("no stamp", 0, 0),
+        ("just now", 0, NOW_US),
+        ("a while ago", 1500, NOW_US - 1500),
+        ("after a second's stall", 1_000_000, NOW_US - 1_000_000),
+        ("when it was sent, give or take the clocks' reading", 2_000_300, SENT_US),
+        ("well before it was sent: the clock was set", 2_100_000, NOW_US),
+        ("in the future: the clock was set back", -5, NOW_US),
+        ("a day ago: the clock was set forward", 86_400 * 10**6, NOW_US),
+        ("no stamp", WALL_NS // 1000, NOW_US),
     ],
 )
-def test_a_stamp_becomes_an_age_and_an_implausible_one_none(what: str, stamp_ns: int, age_us: int) -> None:
-    assert age_of(*divmod(stamp_ns, 10**9), wall_ns=NOW_NS) == age_us
+def test_a_stamp_becomes_a_monotonic_time_and_an_implausible_one_is_the_time_of_receipt(
+    what: str, age_us: int, received: int
+) -> None:
+    stamp_ns = WALL_NS - age_us * 1000
+    assert received_us(stamp_ns, SENT_US, lambda: NOW_US, lambda: WALL_NS) == received
+
+
+def test_a_pause_between_the_readings_of_the_clocks_is_not_taken_for_lateness() -> None:
+    readings = iter([NOW_US, NOW_US + 40_000, NOW_US + 40_001, NOW_US + 40_002])
+    walls = iter([WALL_NS, WALL_NS + 40_001_000])
+    stamp_ns = WALL_NS - 10_000_000
+    assert received_us(stamp_ns, SENT_US, lambda: next(readings), lambda: next(walls)) == NOW_US - 10_000
 
 
 def test_the_interface_of_arrival_is_read_and_other_messages_are_not() -> None:

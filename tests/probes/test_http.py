@@ -15,7 +15,18 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from tests.probes.making import BY_ADDRESS, LOST, OK, UNKNOWN, context, monotonic_us, opened, said, stalled
+from tests.probes.making import (
+    BY_ADDRESS,
+    LOST,
+    OK,
+    UNKNOWN,
+    context,
+    made,
+    monotonic_us,
+    opened,
+    said,
+    stalled,
+)
 from tests.probes.wires import TARGET, TARGET6, Wires, as_nobody
 from tests.support.netns import sh
 from wgfo.model import Bind, BindKind
@@ -333,7 +344,7 @@ async def test_a_cancelled_round_leaves_nothing_behind(net: Wires) -> None:
 
 async def test_a_mark_without_the_right_to_set_it_is_an_error_that_says_so(net: Wires) -> None:
     with net.client.entered(), as_nobody():
-        probe = HTTP.open(context(None, Bind(BindKind.MARK, 7)), HTTP.options_model())
+        probe = made(HTTP, context(None, Bind(BindKind.MARK, 7)))
         with pytest.raises(ProbeError, match="marks need"):
             await probe.open()
 
@@ -347,4 +358,4 @@ async def test_no_route_is_a_loss(net: Wires) -> None:
 @pytest.mark.parametrize("status", ["ok", "399-200", 42, 600, "200-", ["x"]])
 def test_a_status_that_is_none_is_refused_with_what_is_accepted(status: object) -> None:
     with pytest.raises(ValidationError, match='is no status such as 200, range such as "200-399"'):
-        HttpOptions(status=status)  # type: ignore[arg-type]
+        HttpOptions(status=status)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.probes.making import (
     TOO_BIG,
     UNKNOWN,
     context,
+    made,
     monotonic_us,
     opened,
     said,
@@ -33,6 +36,7 @@ from tests.probes.wires import (
 from wgfo.model import LARGE, Bind, BindKind
 from wgfo.plugin import ProbeError
 from wgfo.probes.echo_pool import pool_of_running_loop
+from wgfo.probes.echo_socket import EchoSocket
 from wgfo.probes.plugin import ICMP_OFFER as ICMP
 
 pytestmark = pytest.mark.net
@@ -262,6 +266,30 @@ async def test_a_forged_prohibition_does_not_condemn_a_reply_that_follows(
             assert [r.outcome for r in await running] == [OK]
 
 
+@BOTH_KINDS_OF_SOCKET
+async def test_an_icmp_error_that_comes_just_before_a_send_does_not_fail_it(
+    socket_net: Wires, socket_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_errors = EchoSocket._drain_errors
+
+    def read_errors_and_get_one_more(via: EchoSocket, sock: socket.socket) -> None:
+        read_errors(via, sock)
+        if via._flights and not forged:
+            forged.append(far.next_request())
+            far.forge_prohibited(forged[0])
+
+    forged: list[tuple[bytes, str]] = []
+    with responder(socket_net) as far, socket_net.client.entered():
+        async with opened(ICMP, context("wa", timeout_ms=100)) as probe:
+            running = asyncio.create_task(probe.round([TARGET, TARGET2], 10_000))
+            await asyncio.sleep(0)
+            monkeypatch.setattr(EchoSocket, "_drain_errors", read_errors_and_get_one_more)
+            first, second = await running
+    assert forged
+    assert first.reason.startswith("prohibited")
+    assert (second.outcome, second.reason) == (LOST, "no reply"), "it was sent, and nobody answered"
+
+
 async def test_this_host_s_own_firewall_makes_it_unknown(net: Wires) -> None:
     nft(net.client, "output", "meta l4proto icmp drop")
     with net.client.entered():
@@ -373,6 +401,26 @@ def _answer_after(far: Responder, delay_s: float) -> None:
     time.sleep(0.02)
 
 
+async def test_a_process_that_is_stopped_right_after_polling_still_reads_before_it_judges(
+    net: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop asks the selector, is then stopped beyond the deadline, and runs the timer first."""
+    with responder(net) as far, net.client.entered():
+        async with opened(ICMP, context("wa", timeout_ms=50)) as probe:
+            selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+            poll = selector.select
+
+            def poll_and_stop(timeout: float | None) -> object:
+                ready = poll(0)
+                monkeypatch.undo()
+                far.reply(far.next_request())
+                time.sleep(0.08)
+                return ready
+
+            monkeypatch.setattr(selector, "select", poll_and_stop)
+            assert [r.outcome for r in await probe.round([TARGET], 0)] == [OK]
+
+
 async def test_a_late_reply_to_an_old_round_is_not_taken_for_the_next_one(net: Wires) -> None:
     with responder(net) as far, net.client.entered():
         async with opened(ICMP, context("wa", timeout_ms=60)) as probe:
@@ -397,7 +445,9 @@ async def test_a_late_reply_to_an_old_round_is_not_taken_for_the_next_one(net: W
         ("address", {"source": TARGET2}),
     ],
 )
-async def test_a_reply_that_differs_in_anything_does_not_count(net: Wires, what: str, forgery: dict) -> None:
+async def test_a_reply_that_differs_in_anything_does_not_count(
+    net: Wires, what: str, forgery: dict[str, Any]
+) -> None:
     with responder(net) as far, net.client.entered():
         async with opened(ICMP, context("wa", timeout_ms=100)) as probe:
             running = asyncio.create_task(probe.round([TARGET], 0))
@@ -464,7 +514,7 @@ async def test_nothing_stays_open_or_under_way(net: Wires) -> None:
 
 async def test_without_any_right_the_error_names_both_remedies(net: Wires) -> None:
     with net.client.entered():
-        probe = ICMP.open(context("wa"), ICMP.options_model())
+        probe = made(ICMP, context("wa"))
         with as_nobody(), pytest.raises(ProbeError) as caught:
             await probe.open()
     assert "net.ipv4.ping_group_range" in str(caught.value)
@@ -485,11 +535,11 @@ async def test_ping_group_range_is_all_the_right_that_a_device_bound_probe_needs
 async def test_a_mark_without_the_right_to_set_it_is_an_error_that_says_so(net: Wires) -> None:
     allow_datagram_icmp(net.client)
     with net.client.entered(), as_nobody():
-        probe = ICMP.open(context(None, Bind(BindKind.MARK, 7)), ICMP.options_model())
+        probe = made(ICMP, context(None, Bind(BindKind.MARK, 7)))
         with pytest.raises(ProbeError, match="marks need CAP_NET_RAW"):
             await probe.open()
 
 
 def test_a_device_bind_without_an_interface_is_refused() -> None:
     with pytest.raises(ProbeError, match="and no interface"):
-        ICMP.open(context(None), ICMP.options_model())
+        made(ICMP, context(None))

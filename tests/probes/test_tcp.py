@@ -9,7 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.probes.making import BY_ADDRESS, LOST, OK, UNKNOWN, context, monotonic_us, opened, said, stalled
+from tests.probes.making import (
+    BY_ADDRESS,
+    LOST,
+    OK,
+    UNKNOWN,
+    context,
+    made,
+    monotonic_us,
+    opened,
+    said,
+    stalled,
+)
 from tests.probes.wires import TARGET, TARGET6, Wires, as_nobody, batch, nft
 from wgfo.model import Bind, BindKind
 from wgfo.plugin import ProbeError
@@ -151,6 +162,23 @@ async def test_a_connection_made_during_a_stall_is_good_with_its_true_time(
     assert all(r.rtt_us < 50_000 for r in results)
 
 
+async def test_a_greeting_after_the_deadline_does_not_make_the_connect_late(
+    net: Wires, listener: socket.socket
+) -> None:
+    accepted: list[socket.socket] = []
+
+    def greet_late() -> None:
+        accepted.append(listener.accept()[0])
+        time.sleep(0.1)
+        accepted[0].sendall(b"220 hello\r\n")
+
+    with net.client.entered():
+        async with opened(TCP, context("wa", timeout_ms=50)) as probe:
+            results = await stalled(probe.round([HERE], 0), greet_late, turns=2)
+    accepted[0].close()
+    assert [r.outcome for r in results] == [OK]
+
+
 async def test_a_stall_does_not_make_a_dead_path_good(net: Wires, listener: socket.socket) -> None:
     net.cut(net.gate_a)
     with net.client.entered():
@@ -191,7 +219,7 @@ async def test_a_target_without_a_port_is_unknown() -> None:
 
 async def test_a_mark_without_the_right_to_set_it_is_an_error_that_says_so(net: Wires) -> None:
     with net.client.entered(), as_nobody():
-        probe = TCP.open(context(None, Bind(BindKind.MARK, 7)), TCP.options_model())
+        probe = made(TCP, context(None, Bind(BindKind.MARK, 7)))
         with pytest.raises(ProbeError, match="marks need CAP_NET_ADMIN or CAP_NET_RAW"):
             await probe.open()
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from wgfo.probes.verdicts import IcmpError
@@ -24,27 +24,48 @@ _EXTENDED_ERR: Final = struct.Struct("@IBBBBII")
 _ORIGIN_ICMP: Final = frozenset({2, 3})
 
 _MAX_AGE_US: Final = 10_000_000
+_CLOCKS_TOGETHER_US: Final = 200
+_SLACK_US: Final = 1000
 
 Ancillary = Iterable[tuple[int, int, bytes]]
 
 
 def read_arrival(ancillary: Ancillary) -> tuple[int, int]:
-    """Return (index of the interface of arrival, age in microseconds); 0 for what is missing."""
-    arrived_by = age_us = 0
+    """Return (index of the interface of arrival, the kernel's wall-clock stamp in ns); 0 for what is missing.
+
+    The kernel begins to stamp some milliseconds after the first socket on the machine has asked for it; until
+    then a stamp is the time of reading.
+    """
+    arrived_by = stamp_ns = 0
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-            age_us = age_of(*_TIMESPEC.unpack_from(data), wall_ns=time.time_ns())
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            stamp_ns = seconds * 1_000_000_000 + nanoseconds
         elif level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             arrived_by = _PKTINFO.unpack_from(data)[0]
         elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             arrived_by = _PKTINFO6.unpack_from(data)[1]
-    return arrived_by, age_us
+    return arrived_by, stamp_ns
 
 
-def age_of(seconds: int, nanoseconds: int, *, wall_ns: int) -> int:
-    """Return how long ago a kernel time stamp was, in microseconds; 0 where that is implausible."""
-    age_us = (wall_ns - (seconds * 1_000_000_000 + nanoseconds)) // 1000
-    return age_us if 0 <= age_us <= _MAX_AGE_US else 0
+def received_us(
+    stamp_ns: int, sent_us: int, clock: Callable[[], int], wall_clock_ns: Callable[[], int] = time.time_ns
+) -> int:
+    """Return a kernel's wall-clock stamp as a time of the monotonic ``clock``.
+
+    The two clocks are compared now. A stamp is implausible if it is older than ten seconds, of the future, or
+    before the packet was sent: the wall clock was set meanwhile. Then this is the time of receipt: now.
+    """
+    before, wall_ns, now = clock(), wall_clock_ns(), clock()
+    for _ in range(4):
+        if now - before <= _CLOCKS_TOGETHER_US:
+            break
+        # Preempted between the readings: the gap would be taken for lateness.
+        before, wall_ns, now = clock(), wall_clock_ns(), clock()
+    age_us = (wall_ns - stamp_ns) // 1000
+    at_us = before - age_us
+    plausible = 0 <= age_us <= _MAX_AGE_US and at_us >= sent_us - _SLACK_US
+    return max(at_us, sent_us) if plausible else now
 
 
 def read_error(family: int, ancillary: Ancillary) -> IcmpError | None:

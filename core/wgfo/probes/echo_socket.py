@@ -8,8 +8,7 @@ Two things that bite, and are dealt with here:
 - An ICMP error about one target is returned by the *next* call on the shared socket, to whatever target. The
   error queue is read before each send, and a failed send is tried once more: only its own error is left then.
 - After a stall of the process, replies wait in the socket while the deadlines pass. Their kernel time stamps
-  (wall clock) tell when they came: each is turned into an *age* at the moment of reading, and an implausible
-  age (a clock that was set meanwhile) counts as zero, the time of receipt.
+  (wall clock) tell when they came; they are turned into monotonic times at the moment of reading.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from wgfo.probes.ancillary import (
     Ancillary,
     read_arrival,
     read_error,
+    received_us,
 )
 from wgfo.probes.echo import Echo, build_request, parse_quoted_request, parse_reply
 from wgfo.probes.egress import Egress
@@ -75,11 +75,9 @@ class Flight:
     reason: str = ""
     """Why there may be no reply: what an ICMP error said, or that the reply came another way."""
 
-    def land(self, age_us: int) -> None:
-        """Take the reply, which came ``age_us`` ago."""
-        now = self.clock()
-        stamped = now - age_us
-        self.received_us = stamped if stamped >= self.echo.sent_us else now
+    def land(self, stamp_ns: int) -> None:
+        """Take the reply that the kernel stamped with this wall-clock time."""
+        self.received_us = received_us(stamp_ns, self.echo.sent_us, self.clock)
         self.landed()
 
 
@@ -264,11 +262,11 @@ class EchoSocket:
         flight = self._flights.get(echo.cookie) if echo else None
         if flight is None or flight.echo != echo or flight.host != sender or flight.received_us is not None:
             return
-        arrived_by, age_us = read_arrival(ancillary)
+        arrived_by, stamp_ns = read_arrival(ancillary)
         if flight.arrives_by not in {0, arrived_by}:
             flight.reason = OTHER_PATH
         elif flight.via is self:
-            flight.land(age_us)
+            flight.land(stamp_ns)
 
     def _drain_errors(self, sock: socket.socket) -> None:
         for _ in range(_MAX_READS):
