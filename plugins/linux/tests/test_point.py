@@ -324,3 +324,20 @@ async def test_twenty_thousand_routes_are_written_and_read_back() -> None:
             "20.8.8.0/24": PathHop(B),
         }
         assert (await one.point(wanted, A, owned=True)).written == 2
+
+
+async def test_many_shadows_are_named_in_part_and_counted() -> None:
+    wanted = routed("10.20.0.0/16")
+    async with kernel([wanted]) as one:
+        for number in range(25):
+            one.ip(f"route add 10.20.{number}.0/24 dev lo")
+        shadows = (await one.observe(wanted)).shadows
+        assert (len(shadows), shadows[-1]) == (21, "and 5 more")
+
+
+async def test_a_managed_default_route_is_not_shadowed_by_every_other_route() -> None:
+    wanted = routed("0.0.0.0/0")
+    async with kernel([wanted]) as one:
+        await one.point(wanted, A)
+        assert (await one.observe(wanted)).in_sync_with(A)
+        assert (await one.observe(wanted)).shadows == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 import pytest
 from plugins.linux.tests.kernel import kernel, opened, paths, routed, tunnels
@@ -41,11 +42,11 @@ def rules(namespace: Namespace) -> list[str]:
 
 
 def everything(namespace: Namespace) -> str:
-    """All rules and all routes of both families."""
+    """All rules, and all routes that bear our number (the kernel's own come and go with carrier and DAD)."""
     shown = [
         namespace.run("ip", family, *what)
         for family in ("-4", "-6")
-        for what in (("rule",), ("route", "show", "table", "all"))
+        for what in (("rule",), ("route", "show", "table", "all", "proto", "119"))
     ]
     return "".join(shown)
 
@@ -138,6 +139,41 @@ async def test_what_a_crash_left_is_cleaned_up_by_the_next_open() -> None:
                       "priority", "11901", "protocol", "119")  # fmt: skip
         async with opened(namespace, [routed(*PREFIXES)], paths()):
             assert everything(namespace) == left
+        assert everything(namespace) == before
+
+
+CHILD = """
+import asyncio
+from plugins.linux.tests.kernel import Leave, paths, routed
+from wgfo.model import ProviderName
+from wgfo.plugin import ProviderContext
+from wgfo_linux.config import LinuxOptions
+from wgfo_linux.provider import LinuxProvider
+
+async def main():
+    sets = (routed("10.20.0.0/16", "fd20::/32"),)
+    await LinuxProvider(LinuxOptions()).open(ProviderContext(ProviderName("linux"), paths(), sets, Leave()))
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_after_a_kill_the_next_process_takes_the_rules_over_and_removes_them_at_its_end() -> None:
+    with namespaces("killed") as (namespace,):
+        tunnels(namespace)
+        before = everything(namespace)
+        process = namespace.popen(sys.executable, "-c", CHILD)
+        try:
+            eventually(lambda: rules(namespace) == BOTH, within=20, what="the child's rules")
+        finally:
+            process.kill()
+            process.wait()
+        assert rules(namespace) == BOTH
+        namespace.run("ip", "address", "del", "10.101.0.1/24", "dev", "wg1")
+        async with opened(namespace, [routed(*PREFIXES)], paths()):
+            assert rules(namespace) == [rule for rule in BOTH if "10.101.0.1" not in rule]
+        assert rules(namespace) == []
         assert everything(namespace) == before
 
 

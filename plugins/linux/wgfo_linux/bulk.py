@@ -1,19 +1,19 @@
 """Many routes at once over one rtnetlink socket: dumps parsed in slices, writes in batches.
 
 The kernel carries out a batch while ``send`` runs: nothing of it lands later, whatever becomes of the call.
-A dump that is left halfway blocks the socket (EBUSY), so the socket is then thrown away.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wgfo.plugin import OutcomeUnknown, Transient
+from wgfo.plugin import OutcomeUnknown, Permit, Transient
 from wgfo_linux import wire
 from wgfo_linux.errors import from_os, raised
 from wgfo_linux.namespace import netlink_socket
@@ -22,7 +22,6 @@ from wgfo_linux.wire import Body, Destination, Refusal
 BATCH: Final = 64
 """Requests in one send: half a millisecond in the kernel, and their acks fit any receive buffer."""
 _RECEIVE: Final = 1 << 16
-_DUMP_TRIES: Final = 5
 _TIMEOUT_S: Final = 5.0
 _SEQUENCES: Final = 1 << 31
 _PORTS_REMEMBERED: Final = 16
@@ -48,21 +47,25 @@ class RouteWrite:
 
 
 class RouteSocket:
-    """Dumps tables and writes routes in one namespace; one exchange at a time."""
+    """Dumps tables and writes routes in one namespace.
+
+    Writes share a socket and go one batch at a time; each dump has a socket of its own, so that a long one
+    holds up no failover.
+    """
 
     def __init__(self, namespace: str | None) -> None:
         self._namespace = namespace
         self._socket: socket.socket | None = None
         self._sequence = 0
-        self._lock = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._ports: list[int] = []
 
     def open(self) -> None:
-        """Open the socket now, to learn early what is wrong."""
+        """Open the socket for writes now, to learn early what is wrong."""
         self._connected()
 
     def close(self) -> None:
-        """Close the socket; the next exchange opens another one."""
+        """Close the socket for writes; the next batch opens another one."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -74,52 +77,35 @@ class RouteSocket:
     async def dump(self, table: int, family: int, see: Callable[[Destination, Body], None]) -> None:
         """Show ``see`` every route of a table, in the kernel's order, in slices of one datagram.
 
-        Restarted, after ``see`` was called for some, never: an interrupted dump raises :class:`Interrupted`.
+        Raises:
+            Interrupted: someone changed the table meanwhile; ``see`` has seen it all to the end.
         """
-        async with self._lock:
-            try:
-                await self._dump(table, family, see)
-            except BaseException:
-                self.close()
-                raise
+        connected = netlink_socket(self._namespace)
+        with contextlib.closing(connected):
+            request = wire.dump_request(family, table)
+            _send(connected, wire.message(wire.RTM_GETROUTE, wire.NLM_REQUEST | wire.NLM_DUMP, 1, request))
+            await _read_dump(connected, table, see)
 
-    async def _dump(self, table: int, family: int, see: Callable[[Destination, Body], None]) -> None:
-        connected = self._connected()
-        sequence = self._next()
-        flags = wire.NLM_REQUEST | wire.NLM_DUMP
-        self._send(
-            connected, wire.message(wire.RTM_GETROUTE, flags, sequence, wire.dump_request(family, table))
-        )
-        decoder = wire.RouteDecoder()
-        interrupted = False
-        while True:
-            data = await self._receive(connected)
-            for kind, flags, number, _port, at, end in wire.messages(data):
-                if number != sequence:
-                    continue
-                interrupted |= bool(flags & wire.NLM_DUMP_INTERRUPTED)
-                if kind in {wire.NLMSG_DONE, wire.NLMSG_ERROR}:
-                    _finish(wire.refusal(data, at, end, flags), interrupted=interrupted)
-                    return
-                destination, body = decoder.decode(data, at, end)
-                if body.table == table:
-                    see(destination, body)
-            await asyncio.sleep(0)
-
-    async def write(self, writes: Sequence[RouteWrite]) -> list[Refusal | None]:
+    async def write(self, writes: Sequence[RouteWrite], permit: Permit | None = None) -> list[Refusal | None]:
         """Send a batch (at most ``BATCH``) in one datagram and return the kernel's answer to each, in order.
 
+        The permit is asked once for each, when nothing but the sending is left to do.
+
         Raises:
-            OutcomeUnknown: the answers did not come; the kernel may have carried out any of it.
+            Withdrawn: the permit lapsed; nothing was sent.
             Transient: nothing was sent.
+            OutcomeUnknown: the answers did not come; the kernel may have carried out any of it.
         """
         assert len(writes) <= BATCH
-        async with self._lock:
+        async with self._writing:
             connected = self._connected()
             numbers = {self._next(): index for index, _ in enumerate(writes)}
             data = b"".join(one.encode(number) for one, number in zip(writes, numbers, strict=True))
+            if permit is not None:
+                for _ in writes:
+                    await permit.write()
             try:
-                self._send(connected, data)
+                _send(connected, data)
                 return await self._answers(connected, numbers)
             except BaseException:
                 self.close()
@@ -129,7 +115,7 @@ class RouteSocket:
         answers: list[Refusal | None] = [None] * len(numbers)
         while numbers:
             try:
-                data = await self._receive(connected)
+                data = await _receive(connected)
             except Transient as error:
                 raise OutcomeUnknown(
                     f"the kernel's answer to {len(answers)} route writes was lost: {error}"
@@ -150,26 +136,25 @@ class RouteSocket:
         self._sequence = self._sequence % _SEQUENCES + 1
         return self._sequence
 
-    @staticmethod
-    def _send(connected: socket.socket, data: bytes) -> None:
-        try:
-            connected.send(data)
-        except OSError as error:
-            raise from_os(error, "sending to the kernel's routing socket") from error
-
-    @staticmethod
-    async def _receive(connected: socket.socket) -> bytes:
-        while True:
-            try:
-                return connected.recv(_RECEIVE)
-            except BlockingIOError:
-                await readable(connected, _TIMEOUT_S)
-            except OSError as error:
-                raise from_os(error, "reading from the kernel's routing socket") from error
-
 
 class Interrupted(Transient):
     """The table changed while it was dumped: what was seen may be inconsistent."""
+
+
+async def _read_dump(connected: socket.socket, table: int, see: Callable[[Destination, Body], None]) -> None:
+    decoder = wire.RouteDecoder()
+    interrupted = False
+    while True:
+        data = await _receive(connected)
+        for kind, flags, _sequence, _port, at, end in wire.messages(data):
+            interrupted |= bool(flags & wire.NLM_DUMP_INTERRUPTED)
+            if kind in {wire.NLMSG_DONE, wire.NLMSG_ERROR}:
+                _finish(wire.refusal(data, at, end, flags), interrupted=interrupted)
+                return
+            destination, body = decoder.decode(data, at, end)
+            if body.table == table:
+                see(destination, body)
+        await asyncio.sleep(0)
 
 
 def _finish(refused: Refusal | None, *, interrupted: bool) -> None:
@@ -180,7 +165,24 @@ def _finish(refused: Refusal | None, *, interrupted: bool) -> None:
         raise Interrupted("the routing table changed while it was read")
 
 
-async def readable(connected: socket.socket, timeout_s: float) -> None:
+def _send(connected: socket.socket, data: bytes) -> None:
+    try:
+        connected.send(data)
+    except OSError as error:
+        raise from_os(error, "sending to the kernel's routing socket") from error
+
+
+async def _receive(connected: socket.socket) -> bytes:
+    while True:
+        try:
+            return connected.recv(_RECEIVE)
+        except BlockingIOError:
+            await _readable(connected)
+        except OSError as error:
+            raise from_os(error, "reading from the kernel's routing socket") from error
+
+
+async def _readable(connected: socket.socket) -> None:
     """Wait until a socket has something to read.
 
     Raises:
@@ -190,9 +192,9 @@ async def readable(connected: socket.socket, timeout_s: float) -> None:
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(connected, _wake, ready)
     try:
-        await asyncio.wait_for(ready, timeout_s)
+        await asyncio.wait_for(ready, _TIMEOUT_S)
     except TimeoutError:
-        raise Transient(f"the kernel did not answer within {timeout_s:g} s") from None
+        raise Transient(f"the kernel did not answer within {_TIMEOUT_S:g} s") from None
     finally:
         loop.remove_reader(connected)
 

@@ -57,7 +57,10 @@ class TableIndex:
         self._lengths: dict[int, tuple[int, ...]] = _lengths(self.owners)
 
     def covering(self, packed: Destination) -> tuple[Destination, RouteSetId] | None:
-        """Return the longest configured prefix that contains ``packed`` and is shorter than it."""
+        """Return the longest configured prefix that contains ``packed`` and is shorter than it.
+
+        A default route is left out: that every other route is inside it is its purpose.
+        """
         size = len(packed)
         lengths = self._lengths.get(size)
         if not lengths:
@@ -89,7 +92,8 @@ def _families(packed: Iterable[PackedSet]) -> tuple[int, ...]:
 def _lengths(owners: dict[Destination, RouteSetId]) -> dict[int, tuple[int, ...]]:
     found: dict[int, set[int]] = {}
     for packed in owners:
-        found.setdefault(len(packed), set()).add(packed[-1])
+        if packed[-1]:
+            found.setdefault(len(packed), set()).add(packed[-1])
     return {size: tuple(sorted(lengths, reverse=True)) for size, lengths in found.items()}
 
 

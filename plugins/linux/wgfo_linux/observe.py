@@ -1,4 +1,4 @@
-"""From a dump to what the core wants to know of each set. Pure: routes in, :class:`SetObservation` out.
+"""From a dump to what the core wants to know of each set: routes in, :class:`SetObservation` out; no I/O.
 
 A set's routes are those at its *key*: table, destination and metric (IPv4 metric 0, IPv6 1024 where the
 options name none). What else stands for the same traffic is one of three things:
@@ -18,18 +18,31 @@ dormant
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
-from wgfo.model import Absent, Health, Observed, PathHop, RouteException, RouteSet, RouteSetId, SetObservation
+from wgfo.model import (
+    Absent,
+    Health,
+    Observed,
+    PathHop,
+    Prefix,
+    RouteException,
+    RouteSet,
+    RouteSetId,
+    SetObservation,
+)
 from wgfo_linux import wire
 from wgfo_linux.config import FALLBACK_METRIC, LinuxOptions
 from wgfo_linux.hops import Candidate, classify, describe
 from wgfo_linux.index import PackedSet, TableIndex
 from wgfo_linux.wire import Body, Destination
 
+T = TypeVar("T")
+_SLICE: Final = 5000
 NAMED: Final = 20
 """Shadows and pieces of residue that are named one by one; the rest is counted."""
 
@@ -100,24 +113,33 @@ class View:
     names: Mapping[int, str]
 
 
-def read_set(view: View, seen: Seen) -> SetObservation:
+async def read_set(view: View, seen: Seen) -> SetObservation:
     """Sum up one set: the majority, what differs, and what surrounds it.
 
-    Counts route bodies, not prefixes: a set of 100,000 has a handful of them.
+    Counts route bodies, not prefixes, in slices: a set of 100,000 has a handful of them.
     """
-    bodies = [seen.at_key.get(packed) for packed in view.packed.destinations]
-    distinct = {id(body): body for body in bodies}
+    counts: Counter[int] = Counter()
+    distinct: dict[int, Body | None] = {}
+    for part in _slices(view.packed.destinations):
+        bodies = [seen.at_key.get(packed) for packed in part]
+        counts.update(map(id, bodies))
+        distinct.update(zip(map(id, bodies), bodies, strict=True))
+        await asyncio.sleep(0)
     meaning = {key: meaning_of(view, body) for key, body in distinct.items()}
-    majority = _majority(view, Counter(map(id, bodies)), meaning)
+    majority = _majority(view, counts, meaning)
     return SetObservation(
         set_id=view.route_set.id,
         majority=majority,
-        exceptions=tuple(_exceptions(view, bodies, meaning, majority)),
+        exceptions=tuple(await _exceptions(view, seen, meaning, majority)),
         residue=tuple(_residue(view, seen)),
         health=_health(distinct, meaning),
-        shadows=tuple(_named([line(one, view.names) for one in seen.shadows])),
+        shadows=tuple(_named([line(one, view.names) for one in seen.shadows[:NAMED]], len(seen.shadows))),
         text=_text(view, distinct, meaning, majority),
     )
+
+
+def _slices(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (all_of_them[start : start + _SLICE] for start in range(0, len(all_of_them), _SLICE))
 
 
 def meaning_of(view: View, body: Body | None) -> Observed:
@@ -141,22 +163,33 @@ def _majority(view: View, counts: Mapping[int, int], meaning: Mapping[int, Obser
     )
 
 
-def _exceptions(
-    view: View, bodies: list[Body | None], meaning: Mapping[int, Observed], majority: Observed
-) -> Iterator[RouteException]:
+async def _exceptions(
+    view: View, seen: Seen, meaning: Mapping[int, Observed], majority: Observed
+) -> list[RouteException]:
     others = {key: observed for key, observed in meaning.items() if observed != majority}
-    if not others:
-        return
-    for prefix, body in zip(view.packed.prefixes, bodies, strict=True):
-        observed = others.get(id(body))
+    found: list[RouteException] = []
+    if others:
+        pairs = tuple(zip(view.packed.prefixes, view.packed.destinations, strict=True))
+        for part in _slices(pairs):
+            found += _differing(part, seen, others)
+            await asyncio.sleep(0)
+    return found
+
+
+def _differing(
+    part: Sequence[tuple[Prefix, Destination]], seen: Seen, others: Mapping[int, Observed]
+) -> Iterator[RouteException]:
+    for prefix, packed in part:
+        observed = others.get(id(seen.at_key.get(packed)))
         if observed is not None:
             yield RouteException(prefix, observed)
 
 
 def _residue(view: View, seen: Seen) -> list[str]:
-    lines = [line(one, view.names) for one in seen.leftover]
-    lines += [f"no fallback yet for {wire.network(packed)}" for packed in missing_fallback(view, seen)]
-    return _named(lines)
+    missing = missing_fallback(view, seen)
+    lines = [line(one, view.names) for one in seen.leftover[:NAMED]]
+    lines += [f"no fallback yet for {wire.network(packed)}" for packed in missing[:NAMED]]
+    return _named(lines[:NAMED], len(seen.leftover) + len(missing))
 
 
 def missing_fallback(view: View, seen: Seen) -> list[Destination]:
@@ -187,6 +220,6 @@ def line(one: tuple[Destination, Body], names: Mapping[int, str]) -> str:
     return f"{wire.network(destination)} {describe(body, names)} proto {body.protocol} metric {body.metric}"
 
 
-def _named(lines: list[str]) -> list[str]:
-    more = len(lines) - NAMED
-    return [*lines[:NAMED], f"and {more} more"] if more > 0 else lines
+def _named(lines: list[str], total: int) -> list[str]:
+    more = total - len(lines)
+    return [*lines, f"and {more} more"] if more else lines

@@ -189,18 +189,16 @@ async def carry_out(
 
 
 async def _write(routes: RouteSocket, writes: Sequence[RouteWrite], permit: Permit) -> Result:
-    """Write in batches. The permit is asked for each write; when it lapses, nothing more is sent."""
+    """Write in batches; when the permit lapses, nothing more is sent."""
     result = Result()
     for start in range(0, len(writes), BATCH):
         batch = writes[start : start + BATCH]
         try:
-            for _ in batch:
-                await permit.write()
+            answers = await routes.write(batch, permit)
         except Withdrawn:
             result.not_attempted = len(writes) - start
             return result
-        hopeless = _take(result, batch, await routes.write(batch))
-        if hopeless:
+        if _take(result, batch, answers):
             result.not_attempted = len(writes) - start - len(batch)
             return result
         await asyncio.sleep(0)

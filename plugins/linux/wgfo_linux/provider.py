@@ -45,8 +45,8 @@ class LinuxProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """One socket serves all tables; a batch is written at once; changes are told of."""
-        return Capabilities(parallel_tables=1, parallel_writes=BATCH, watches=True)
+        """A batch is written at once; changes are told of."""
+        return Capabilities(parallel_writes=BATCH, watches=True)
 
     async def open(self, context: ProviderContext) -> None:
         """Connect, resolve the tables, pack the prefixes, and make the probe rules.
@@ -107,7 +107,7 @@ class LinuxProvider:
             seen = await self._reader.table(table, members, permit)
             for route_set in members:
                 view = await self._reader.view(route_set, seen[route_set.id], permit)
-                found[route_set.id] = read_set(view, seen[route_set.id])
+                found[route_set.id] = await read_set(view, seen[route_set.id])
         return found
 
     async def point(self, change: SetChange, permit: Permit) -> SetOutcome:
