@@ -303,12 +303,13 @@ def test_i15_other_names_make_no_other_decisions(faults: list[Fault], seed: int)
     st.floats(0.5, 40),
     st.floats(-0.04, 0.04),
     st.sampled_from([TARGETS, ("t1",), ("t1", "t2")]),
+    st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_i14_what_fails_alike_on_every_path_moves_nothing(
-    start: float, lasts: float, phase: float, targets: tuple[str, ...]
+    start: float, lasts: float, phase: float, targets: tuple[str, ...], anchor: bool
 ) -> None:
-    faults = [Fault((A, B), start, start + lasts, targets=targets, anchor=False)]
+    faults = [Fault((A, B), start, start + lasts, targets=targets, anchor=anchor)]
     world = World(faults=faults, phase={B: phase}).run(start + lasts + 60)
     assert world.switches == []
 
