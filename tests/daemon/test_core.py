@@ -383,6 +383,27 @@ def test_a_provider_lost_between_trial_and_opening_is_tried_again_while_the_rest
     play(scenario)
 
 
+def test_calls_that_a_reload_cuts_off_are_made_again_on_the_new_instance(tmp_path):
+    async def scenario(clock, spawn):
+        rig = await Rig(clock, spawn, tmp_path).settled()
+
+        async def hang(*_asked):
+            await asyncio.sleep(FOREVER_S)
+
+        rig.cloud.before_observe = rig.cloud.before_point = hang
+        rig.dead(PRIMARY)
+        await until(rig.switches)
+        await asyncio.sleep(0.1)
+        rig.cloud.before_observe = rig.cloud.before_point = None
+        more = with_sets(group_setup("h"), route_set("h", "rtb-h"))  # on the same instance
+        await rig.core.reload(rig.setup(rig.group("g"), more), {}, None)
+        begun = clock.monotonic_us()
+        await until(lambda: rig.points()[-1][0] == SECONDARY)
+        assert clock.monotonic_us() - begun < SECOND_US
+
+    play(scenario)
+
+
 def test_a_group_that_is_gone_is_neither_probed_nor_written(tmp_path):
     async def scenario(clock, spawn):
         rig = Rig(clock, spawn, tmp_path, groups=("g", "h"))

@@ -1,6 +1,7 @@
 """The decision loop: stepping, listeners, the store before a switch's writes, ticks."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -302,6 +303,47 @@ def test_a_tick_waits_for_rounds_that_should_have_been_closed_but_not_for_long()
         await until(lambda: len(rig.events(Tick)) > before)
         tick = rig.events(Tick)[before]
         assert 0 < tick.at_us - asked[0] <= GRACE_US
+
+    play(scenario)
+
+
+def test_what_waits_in_a_socket_is_stepped_before_a_tick_that_a_stall_delayed(monkeypatch):
+    async def scenario(clock, spawn):
+        due = clock.monotonic_us() + SECOND_US
+        rig = Rig(clock, spawn)
+        monkeypatch.setattr(
+            "wgfo.engine.engine.next_deadline_us", lambda _policy, _state: None if rig.events(Tick) else due
+        )
+        rig.start()
+        loop = asyncio.get_running_loop()
+        here, there = socket.socketpair()
+        with here, there:
+            arrived = loop.create_future()
+
+            def drain():
+                here.recv(64)
+                loop.remove_reader(here)
+                arrived.set_result(None)
+
+            async def reply():
+                await asyncio.wait_for(arrived, 10)
+
+            async def close_the_round():
+                await asyncio.gather(reply())
+                rig.round(0)
+
+            loop.add_reader(here, drain)
+            task = asyncio.ensure_future(close_the_round())
+
+            def stall():
+                there.send(b"reply")
+                clock.advance(60 * MS_US)
+
+            loop.call_later(0.999, stall)
+            await task
+            await until(lambda: rig.events(Tick))
+        kinds = [type(event).__name__ for _, event, _ in rig.heard]
+        assert kinds == ["SessionStarted", "RoundClosed", "RoundClosed", "Tick"]
 
     play(scenario)
 

@@ -16,7 +16,7 @@ from wgfo.config.setup import GroupSetup
 from wgfo.daemon.guard import Backoff, Spawn, guarded
 from wgfo.daemon.instances import Instance
 from wgfo.daemon.prober import Sink
-from wgfo.daemon.reading import read_sets
+from wgfo.daemon.reading import Reads, read_sets
 from wgfo.daemon.slots import Slot, Slots, TableKey
 from wgfo.daemon.terms import Terms
 from wgfo.daemon.writing import Write, failed
@@ -168,11 +168,14 @@ class Reconciler:
         """One write, from its first request until its table is free again."""
         write = Write(slot, point, instance, self._terms)
         held = True
+        outcome, text = None, "the call was cut off: its provider is being closed"
         try:
-            outcome, text = await write.run()
-            if not write.may_land:
-                held = self._free(slot, instance)
-            self._ended(slot, point, outcome, text)
+            try:
+                outcome, text = await write.run()
+            finally:
+                if not write.may_land:
+                    held = self._free(slot, instance)
+                self._ended(slot, point, outcome, text)
             await write.landed()
         finally:
             if held:
@@ -203,13 +206,17 @@ class Reconciler:
     async def _read(
         self, instance: Instance, asked: Sequence[tuple[Slot, Observe, int]], *, urgent: bool
     ) -> None:
+        """One read; what is cut off, because the provider is being closed, waits for the next instance."""
+        found: Reads = {}
         try:
             sets = [slot.route_set for slot, _, _ in asked]
             found = await read_sets(instance, sets, self._terms, urgent=urgent, order=asked[0][0].order)
         finally:
             instance.observing -= 1
-            for slot, _, _ in asked:
+            for slot, decision, _ in asked:
                 slot.reading = False
+                if not found:
+                    slot.observe = slot.observe or decision
             self._pump_soon()
         for slot, decision, writes in asked:
             if self._slots.by_id.get(slot.route_set.id) is not slot:  # the configuration changed
