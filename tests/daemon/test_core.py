@@ -186,6 +186,21 @@ def test_a_dry_run_writes_nothing_and_opens_read_only(tmp_path):
     play(scenario)
 
 
+def test_a_dry_run_lets_no_write_out_while_a_provider_opens(tmp_path):
+    async def scenario(clock, spawn):
+        rig = Rig(clock, spawn, tmp_path, dry_run=True)
+
+        async def write(context):
+            await context.permit.read()
+            await context.permit.write()
+
+        rig.cloud.before_open = write
+        with pytest.raises(OpenFailed, match="nothing may be changed"):
+            await rig.start()
+
+    play(scenario)
+
+
 def test_a_provider_that_cannot_be_opened_stops_the_start_and_closes_the_others(tmp_path):
     async def scenario(clock, spawn):
         rig = Rig(clock, spawn, tmp_path)

@@ -12,7 +12,7 @@ from wgfo.config.setup import ProviderSetup, Setup
 from wgfo.daemon.budget import Budget, Priority
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.guard import patiently, say
-from wgfo.daemon.permit import CallPermit, Veto, no_veto
+from wgfo.daemon.permit import CallPermit, no_veto
 from wgfo.model import PathView, ProviderName, RouteSet
 from wgfo.plugin import (
     Capabilities,
@@ -47,6 +47,10 @@ class Requests(Protocol):
 def unheard(provider: ProviderName, operation: Operation, result: str, took_us: int) -> None:
     """Nobody counts."""
     del provider, operation, result, took_us
+
+
+def _read_only() -> str:
+    return "nothing may be changed in a dry run or a trial"
 
 
 class OpenFailed(WgfoError):
@@ -105,21 +109,21 @@ class Opener:
     accounts: Accounts
     requests: Requests = unheard
     read_only: bool = False
-    veto: Veto = no_veto
+    """Change nothing on the platform: a dry run, a plan, or the trial before a reload."""
 
-    async def open(self, setup: ProviderSetup, whole: Setup, *, trial: bool = False) -> Instance:
-        """Open an instance; ``trial`` changes nothing on the platform.
-
-        Raises :class:`OpenFailed` with a sentence for the operator.
-        """
+    async def open(self, setup: ProviderSetup, whole: Setup) -> Instance:
+        """Open an instance; raises :class:`OpenFailed` with a sentence for the operator."""
         sets, views = _sets(setup, whole), _views(setup, whole)
         deadline_us = self.clock.monotonic_us() + setup.deadline_us
         budget = self.accounts.of(setup)
         permit = CallPermit(
-            budget, self.clock, deadline_us=deadline_us, priority=Priority.VERIFY, veto=self.veto
+            budget,
+            self.clock,
+            deadline_us=deadline_us,
+            priority=Priority.VERIFY,
+            veto=_read_only if self.read_only else no_veto,
         )
-        read_only = self.read_only or trial
-        context = ProviderContext(setup.name, views, sets, permit, read_only, self.clock.monotonic_us)
+        context = ProviderContext(setup.name, views, sets, permit, self.read_only, self.clock.monotonic_us)
         try:
             provider = setup.offer.open(setup.options)
             await self._timed(setup, provider.open(context))
