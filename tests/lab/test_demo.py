@@ -58,6 +58,7 @@ def test_a_silent_failure_is_noticed_escaped_and_returned_from(own_root: Path, t
     assert told["restoration"]["rule"] == "revert"
     assert told["escape"]["lost"] > 0
     assert told["restoration"]["lost"] == 0
+    assert told["escape"]["written_us"] is not None, said
     assert told["escape"]["written_us"] <= told["escape"]["verified_us"]
     assert "What failed: silent-drop on the primary path" in said
     ET.fromstring(drawing.read_text())

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from tests.lab.recording import BROKEN_US, END_US, recorded
 from wgfo.lab import picture, render
+from wgfo.lab.demo import Printer
 from wgfo.lab.story import Lane, Span, Story, Tone, tell
-from wgfo.lab.timeline import Event, Kind
+from wgfo.lab.timeline import Event, Kind, Timeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -86,3 +87,28 @@ def test_the_picture_draws_every_span_and_the_fault(story: Story) -> None:
 def test_the_picture_escapes_what_it_is_told() -> None:
     story = tell(recorded(), "<silent & drop>", END_US)
     ET.fromstring(picture.svg(story))
+
+
+class Stage:
+    """A stage whose clock is set by hand."""
+
+    def __init__(self) -> None:
+        self.timeline = Timeline(0, 0)
+        self.text = "waiting for wgfo"
+        self.at_us = 0
+
+    def now_us(self) -> int:
+        return self.at_us
+
+
+def test_without_a_terminal_each_event_is_one_line_and_long_waits_are_not_silent() -> None:
+    stage, out = Stage(), io.StringIO()
+    printer = Printer(stage, Console(file=out, width=40, color_system=None))  # type: ignore[arg-type]
+    stage.timeline.note(0, Kind.FAULT, "a long line that is not wrapped where it does not fit")
+    for second in range(12):
+        stage.at_us = second * 1_000_000
+        printer.print_new()
+    assert out.getvalue().splitlines() == [
+        "[   0.0 s] a long line that is not wrapped where it does not fit",
+        "             waiting for wgfo",
+    ]

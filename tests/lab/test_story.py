@@ -110,6 +110,7 @@ def test_a_switch_whose_phases_are_unknown_is_told_without_them() -> None:
     assert story.escape.first_packet_us is None
     assert timeline.escape is not None
     assert not timeline.escape.complete
+    assert not story.escape.complete
 
 
 def test_a_switch_from_before_the_fault_is_not_the_escape() -> None:

@@ -20,7 +20,7 @@ from wgfo.lab.lab import Lab
 from wgfo.lab.topology import SERVER, Node
 
 END_S: Final = 5
-WGFO: Final = (sys.executable, "-c", "from wgfo.cli.main import main; main()")
+WGFO: Final = (sys.executable, "-P", "-c", "from wgfo.cli.main import main; main()")
 LOG_LINES: Final = 15
 
 
@@ -125,7 +125,7 @@ class Traffic:
 @contextlib.contextmanager
 def running_traffic(made: Lab) -> Iterator[Traffic]:
     """Send traffic from the client to the server for the length of a block."""
-    run_meter = (sys.executable, "-m", "wgfo.lab.meter")
+    run_meter = (sys.executable, "-P", "-m", "wgfo.lab.meter")
     where = (SERVER, str(meter.PORT))
     serve, send = (*run_meter, "serve", *where), (*run_meter, "send", *where)
     with (

@@ -24,6 +24,8 @@ from wgfo.lab.topology import PRIMARY, Node, PathLabel
 FAULT: Final = "silent-drop"
 POLL_S: Final = 0.2
 LOOK_EVERY_US: Final = 1_000_000
+SILENT_US: Final = 5_000_000
+"""Without a terminal to draw on, something is said at least this often."""
 READY_S: Final = 45
 TRAFFIC_S: Final = 10
 CALM_S: Final = 3
@@ -186,7 +188,7 @@ class Stage:
 def _screen(stage: Stage, console: Console) -> Iterator[None]:
     """Show the play: lanes on a terminal, a line per event elsewhere."""
     if not console.is_terminal:
-        stage.on_change(Printer(stage.timeline, console).print_new)
+        stage.on_change(Printer(stage, console).print_new)
         yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
@@ -201,15 +203,23 @@ def _screen(stage: Stage, console: Console) -> Iterator[None]:
 
 
 class Printer:
-    """Prints each event once, as it comes."""
+    """Prints each event once, as it comes, and during long waits what is waited for."""
 
-    def __init__(self, timeline: Timeline, console: Console) -> None:
-        self._timeline = timeline
+    def __init__(self, stage: Stage, console: Console) -> None:
+        self._stage = stage
         self._console = console
         self._printed = 0
+        self._spoke_us = 0
 
     def print_new(self) -> None:
         """Print the events noted since the last call."""
-        for event in self._timeline.events[self._printed :]:
-            self._console.print(render.plain(event), markup=False, soft_wrap=True)
-        self._printed = len(self._timeline.events)
+        events, now_us = self._stage.timeline.events, self._stage.now_us()
+        for event in events[self._printed :]:
+            self._say(render.plain(event), now_us)
+        self._printed = len(events)
+        if now_us - self._spoke_us > SILENT_US:
+            self._say(f"             {self._stage.text}", now_us)
+
+    def _say(self, text: str, now_us: int) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+        self._spoke_us = now_us

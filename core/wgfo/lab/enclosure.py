@@ -163,7 +163,7 @@ class Founding:
 
     def __init__(self, means: Means, state_dir: Path) -> None:
         self.stayed = False
-        command = [*means.unshare, "--", sys.executable, "-m", "wgfo.lab.holder", str(state_dir)]
+        command = [*means.unshare, "--", sys.executable, "-P", "-m", "wgfo.lab.holder", str(state_dir)]
         self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             ["setsid", "--fork", *command],  # noqa: S607 - as surveyed
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

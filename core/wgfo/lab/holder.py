@@ -54,6 +54,7 @@ def furnish(state_dir: Path, outer_pid: str) -> None:
     if Path("/var/run").resolve() != RUN:
         mount(str(RUN), Path("/var/run"), None, MS_BIND)
     mount("proc", Path("/proc"), "proc")
+    os.chdir("/")
 
 
 def hold() -> NoReturn:

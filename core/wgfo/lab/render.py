@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -50,9 +51,10 @@ def live(
 def lane_line(lane: Lane, now_us: int, columns: int) -> Text:
     """Return one lane, a character per column."""
     text = Text(f"{lane.name:<{LABEL_WIDTH}}", no_wrap=True)
-    for column in range(columns):
-        tone = _tone_at(lane, now_us * (2 * column + 1) // (2 * columns))
-        text.append(BLOCKS[tone] if tone else " ", style=STYLES[tone] if tone else "")
+    tones = (_tone_at(lane, now_us * (2 * column + 1) // (2 * columns)) for column in range(columns))
+    for tone, same in groupby(tones):
+        length = sum(1 for _ in same)
+        text.append((BLOCKS[tone] if tone else " ") * length, style=STYLES[tone] if tone else "")
     return text
 
 

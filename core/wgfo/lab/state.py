@@ -63,7 +63,7 @@ def root() -> Path:
     """Return the directory of all labs of this user: ``$WGFO_LAB_DIR``, else below the runtime directory."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     if os.geteuid() == 0:
         return Path("/run/wgfo-lab")
     runtime = os.environ.get("XDG_RUNTIME_DIR")

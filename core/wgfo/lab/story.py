@@ -60,6 +60,11 @@ class Phases:
     lost: int
     """Packets of the client that were lost around it."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the routes were written and read back, and traffic flowed."""
+        return None not in (self.written_us, self.verified_us, self.first_packet_us)
+
 
 @dataclass(frozen=True, slots=True)
 class LayersAtDecision:
@@ -95,7 +100,9 @@ class Story:
     @property
     def complete(self) -> bool:
         """Whether every part of the story was seen."""
-        return None not in (self.layers, self.escape, self.restoration) and self.renewals > 0
+        moves = (self.escape, self.restoration)
+        moved = all(phases is not None and phases.complete for phases in moves)
+        return moved and self.layers is not None and self.renewals > 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

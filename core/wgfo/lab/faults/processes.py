@@ -49,7 +49,7 @@ class Delay(Fault):
 
     def _relay(self, bench: Bench, at: Injection) -> None:
         interface, delay_ms = f"delay-{at.tunnel.uplink}", (at.value or "").removesuffix("ms")
-        argv = (sys.executable, "-m", "wgfo.lab.faults.relay", interface, delay_ms)
+        argv = (sys.executable, "-P", "-m", "wgfo.lab.faults.relay", interface, delay_ms)
         bench.enclosure.spawn(argv, Node.INTERNET, at.label)
         if not _await_link(bench, interface):
             _end_process(bench, at)
@@ -83,7 +83,7 @@ class Flap(Fault):
         cycles = FLAP_FOR_S // (2 * period_s)
         cut, mend = table(at.label, underlay_cut(at)), no_table(at.label)
         bench.nft(Node.INTERNET, cut)
-        argv = (sys.executable, "-m", "wgfo.lab.faults.flapper", str(period_s), str(cycles), cut, mend)
+        argv = (sys.executable, "-P", "-m", "wgfo.lab.faults.flapper", str(period_s), str(cycles), cut, mend)
         bench.enclosure.spawn(argv, Node.INTERNET, at.label)
 
     def heal(self, bench: Bench, at: Injection) -> None:
