@@ -7,6 +7,7 @@ target dead.
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -22,22 +23,24 @@ INTERVAL_S = 0.05
 SECONDS = 8
 
 
-async def measure(probe: RoundProbe, stagger_us: int) -> tuple[float, list[ProbeResult]]:
-    """Run rounds for some seconds; return the CPU share of this process and all results."""
+async def measure(probe: RoundProbe, stagger_us: int) -> tuple[float, float, list[ProbeResult]]:
+    """Run rounds for some seconds; return the shares of a core, user and system, and all results."""
     results: list[ProbeResult] = []
-    started, cpu = time.monotonic(), time.process_time()
+    started, cpu = time.monotonic(), os.times()
     for number in range(int(SECONDS / INTERVAL_S)):
         await asyncio.sleep(max(0, started + number * INTERVAL_S - time.monotonic()))
         results.extend(await probe.round(TARGETS, stagger_us))
-    return (time.process_time() - cpu) / (time.monotonic() - started), results
+    now, lasted = os.times(), time.monotonic() - started
+    return (now.user - cpu.user) / lasted, (now.system - cpu.system) / lasted, results
 
 
-def tell(what: str, share: float, results: Sequence[ProbeResult]) -> None:
+def tell(what: str, user: float, system: float, results: Sequence[ProbeResult]) -> None:
     rtts = [result.rtt_us for result in results if result.outcome is Outcome.OK] or [0, 0]
     p99 = statistics.quantiles(rtts, n=100)[98]
     answered = sum(result.outcome is Outcome.OK for result in results)
     print(
-        f"{what:<22} {share:6.2%} of a core   rtt p50 {statistics.median(rtts):.0f} us, p99 {p99:.0f} us   "
+        f"{what:<18} {user:6.2%} user, {system:6.2%} system of a core   "
+        f"rtt p50 {statistics.median(rtts):.0f} us, p99 {p99:.0f} us   "
         f"{answered} of {len(results)} answered"
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from typing import Any
 
@@ -36,7 +35,7 @@ from tests.probes.wires import (
 from wgfo.model import LARGE, Bind, BindKind
 from wgfo.plugin import ProbeError
 from wgfo.probes.echo_pool import pool_of_running_loop
-from wgfo.probes.echo_socket import EchoSocket
+from wgfo.probes.echo_socket import EchoSocket, Flight
 from wgfo.probes.plugin import ICMP_OFFER as ICMP
 
 pytestmark = pytest.mark.net
@@ -111,6 +110,12 @@ async def test_an_address_that_is_routed_by_another_interface_is_no_success(net:
     with net.client.entered():
         async with opened(ICMP, context("wb", BY_ADDRESS)) as probe:
             assert said(await probe.round([TARGET], 0)) == [(LOST, "reply by another path")]
+
+
+async def test_an_address_whose_interface_is_missing_is_no_success(net: Wires) -> None:
+    with net.client.entered():
+        async with opened(ICMP, context("gone", BY_ADDRESS)) as probe:
+            assert said(await probe.round([TARGET], 0)) == [(LOST, "no such device")]
 
 
 async def test_a_mark_leads_the_probe_by_its_own_rule(fresh_net: Wires) -> None:
@@ -270,23 +275,22 @@ async def test_a_forged_prohibition_does_not_condemn_a_reply_that_follows(
 async def test_an_icmp_error_that_comes_just_before_a_send_does_not_fail_it(
     socket_net: Wires, socket_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_errors = EchoSocket._drain_errors
+    send = EchoSocket.send
+    forged: list[tuple[bytes, str]] = []
 
-    def read_errors_and_get_one_more(via: EchoSocket, sock: socket.socket) -> None:
-        read_errors(via, sock)
-        if via._flights and not forged:
+    def send_and_get_an_error(via: EchoSocket, *rest: Any) -> Flight:
+        flight = send(via, *rest)
+        if not forged:
             forged.append(far.next_request())
             far.forge_prohibited(forged[0])
+        return flight
 
-    forged: list[tuple[bytes, str]] = []
+    monkeypatch.setattr(EchoSocket, "send", send_and_get_an_error)
     with responder(socket_net) as far, socket_net.client.entered():
         async with opened(ICMP, context("wa", timeout_ms=100)) as probe:
-            running = asyncio.create_task(probe.round([TARGET, TARGET2], 10_000))
-            await asyncio.sleep(0)
-            monkeypatch.setattr(EchoSocket, "_drain_errors", read_errors_and_get_one_more)
-            first, second = await running
+            first, second = await probe.round([TARGET, TARGET2], 0)
     assert forged
-    assert first.reason.startswith("prohibited")
+    assert first.reason == "prohibited (from 10.9.0.1)"
     assert (second.outcome, second.reason) == (LOST, "no reply"), "it was sent, and nobody answered"
 
 

@@ -16,9 +16,9 @@ from typing import Final
 
 _HEADER: Final = struct.Struct("!BBHHH")
 _STAMP: Final = struct.Struct("!Qq")
-_REQUEST: Final = {socket.AF_INET: 8, socket.AF_INET6: 128}
-_REPLY: Final = {socket.AF_INET: 0, socket.AF_INET6: 129}
-_IP_HEADER: Final = {socket.AF_INET: 20, socket.AF_INET6: 40}
+_REQUEST: Final[dict[int, int]] = {socket.AF_INET: 8, socket.AF_INET6: 128}
+_REPLY: Final[dict[int, int]] = {socket.AF_INET: 0, socket.AF_INET6: 129}
+_IP_HEADER: Final[dict[int, int]] = {socket.AF_INET: 20, socket.AF_INET6: 40}
 _ICMP_PROTOCOL: Final = 1
 _OVERHEAD: Final = _HEADER.size + _STAMP.size
 MIN_SIZE: Final = _IP_HEADER[socket.AF_INET6] + _OVERHEAD
@@ -42,8 +42,8 @@ def build_request(family: int, echo: Echo, size: int) -> bytes:
     """
     assert size >= MIN_SIZE, size
     data = _STAMP.pack(echo.cookie, echo.sent_us)
-    padding = bytes(size - _IP_HEADER[socket.AddressFamily(family)] - _OVERHEAD)
-    head = _HEADER.pack(_REQUEST[socket.AddressFamily(family)], 0, 0, echo.ident, echo.seq)
+    padding = bytes(size - _IP_HEADER[family] - _OVERHEAD)
+    head = _HEADER.pack(_REQUEST[family], 0, 0, echo.ident, echo.seq)
     if family == socket.AF_INET:  # zeros add nothing to the sum
         head = head[:2] + internet_checksum(head + data).to_bytes(2, "big") + head[4:]
     return head + data + padding
@@ -68,7 +68,7 @@ def parse_reply(family: int, data: bytes, *, with_ip_header: bool) -> Echo | Non
     if start < 0 or len(data) < start + _OVERHEAD:
         return None
     kind, code, _sum, ident, seq = _HEADER.unpack_from(data, start)
-    if kind != _REPLY[socket.AddressFamily(family)] or code:
+    if kind != _REPLY[family] or code:
         return None
     cookie, sent_us = _STAMP.unpack_from(data, start + _HEADER.size)
     return Echo(ident, seq, cookie, sent_us)
@@ -88,4 +88,4 @@ def parse_quoted_request(family: int, data: bytes) -> tuple[int, int] | None:
     if len(data) < _HEADER.size:
         return None
     kind, _code, _sum, ident, seq = _HEADER.unpack_from(data)
-    return (ident, seq) if kind == _REQUEST[socket.AddressFamily(family)] else None
+    return (ident, seq) if kind == _REQUEST[family] else None

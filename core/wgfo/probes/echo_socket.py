@@ -5,8 +5,8 @@ come first: they need only ``net.ipv4.ping_group_range``. Raw sockets (``CAP_NET
 
 Two things that bite, and are dealt with here:
 
-- An ICMP error about one target is returned by the *next* call on the shared socket, to whatever target. The
-  error queue is read before each send, and a failed send is tried once more: only its own error is left then.
+- An ICMP error about one target is returned by the *next* call on the shared socket, to whatever target. So
+  after a failed send the error queue is read, and it is tried once more: only its own error is left then.
 - After a stall of the process, replies wait in the socket while the deadlines pass. Their kernel time stamps
   (wall clock) tell when they came; they are turned into monotonic times at the moment of reading.
 """
@@ -229,7 +229,6 @@ class EchoSocket:
     def _send_past_old_errors(
         self, sock: socket.socket, packet: bytes, address: tuple[str, int] | tuple[str, int, int, int]
     ) -> None:
-        self._drain_errors(sock)
         try:
             sock.sendto(packet, address)
         except OSError:  # perhaps an ICMP error about an earlier packet, which this call has cleared

@@ -87,8 +87,8 @@ def interface_mtu(sock: socket.socket, interface: str) -> int:
 
 
 def interface_index(interface: str) -> int:
-    """Return the index of ``interface`` in this thread's network namespace; 0 without it."""
+    """Return the index of ``interface`` in this thread's network namespace; ``OSError`` (ENODEV) without it."""
     try:
         return socket.if_nametoindex(interface)
     except OSError:
-        return 0
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None

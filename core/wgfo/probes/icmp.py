@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,6 +41,16 @@ class IcmpOptions(BaseModel):
     Default: 84, and ``"mtu"`` for the class ``large``."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What one round needs to send to one address family, looked up once."""
+
+    via: EchoSocket
+    size: int
+    arrives_by: int
+    """Index of the interface through which replies must come; 0 where the path names none."""
+
+
 @dataclass(slots=True)
 class _Round:
     """One round under way: what was sent, and the wake-up when nothing is outstanding any more."""
@@ -49,8 +59,8 @@ class _Round:
     outstanding: int = 0
     complete: asyncio.Future[None] | None = None
     """Made when all is sent: before that, nothing outstanding does not mean complete."""
-    ready: dict[int, EchoSocket | ProbeResult] = field(default_factory=dict)
-    """Per address family: the socket that was verified for this round, or why there is none."""
+    ways: dict[int, _Way | ProbeResult] = field(default_factory=dict)
+    """Per address family: the way that was verified for this round, or why there is none."""
 
     @property
     def flights(self) -> list[Flight]:
@@ -86,7 +96,7 @@ class IcmpProbe:
             ProbeError: this process may open no ICMP socket; the text names what to grant.
         """
         self._pool = pool_of_running_loop()
-        family = parse_endpoint(self._path.peer).family if self._path.peer else socket.AF_INET
+        family = socket.AF_INET6 if ":" in (self._path.peer or "") else socket.AF_INET
         try:
             self._take(Use(family, self._egress, self._dont_fragment)).ready()
         except ProbeError:
@@ -128,12 +138,12 @@ class IcmpProbe:
             to = self._endpoint(target)
         except ValueError as error:
             return ProbeResult(Outcome.UNKNOWN, self._clock(), reason=str(error))
-        via = this.ready.get(to.family) or self._ready(to.family)
-        this.ready[to.family] = via
-        if isinstance(via, ProbeResult):
-            return via
+        way = this.ways.get(to.family) or self._way(to.family)
+        this.ways[to.family] = way
+        if isinstance(way, ProbeResult):
+            return replace(way, sent_us=self._clock())
         try:
-            flight = via.send(to, self._packet_size(via), self._arrives_by(), self._clock, this.landed)
+            flight = way.via.send(to, way.size, way.arrives_by, self._clock, this.landed)
         except OSError as error:
             return of_error(error, self._clock())
         this.outstanding += 1
@@ -144,27 +154,24 @@ class IcmpProbe:
             self._endpoints[target] = parse_endpoint(target)
         return self._endpoints[target]
 
-    def _ready(self, family: socket.AddressFamily) -> EchoSocket | ProbeResult:
-        """Return the verified socket, or what its lack says of the path."""
+    def _way(self, family: socket.AddressFamily) -> _Way | ProbeResult:
+        """Return the verified way out, or what its lack says of the path."""
         via = self._take(Use(family, self._egress, self._dont_fragment))
+        interface = self._path.interface
         try:
-            via.ready()
+            sock = via.ready()
+            return _Way(via, self._packet_size(sock), interface_index(interface) if interface else 0)
         except ProbeError:
             return ProbeResult(Outcome.UNKNOWN, self._clock(), reason="this host refused: no ICMP socket")
         except OSError as error:
             return of_error(error, self._clock())
-        return via
 
-    def _packet_size(self, via: EchoSocket) -> int:
+    def _packet_size(self, sock: socket.socket) -> int:
         if self._size != "mtu":
             return self._size
         if self._path.interface is None:
             return TUNNEL_MTU
-        return max(MIN_SIZE, interface_mtu(via.ready_now(), self._path.interface))
-
-    def _arrives_by(self) -> int:
-        """Index of the interface through which replies must come; 0 where the path names none."""
-        return interface_index(self._path.interface) if self._path.interface else 0
+        return max(MIN_SIZE, interface_mtu(sock, self._path.interface))
 
     # --- waiting and judging --------------------------------------------------------------------------------
 
