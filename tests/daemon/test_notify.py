@@ -53,7 +53,7 @@ def test_without_a_listener_nothing_happens(monkeypatch, address):
     [
         ("3000000", "", 3_000_000),
         ("3000000", str(os.getpid()), 3_000_000),
-        ("3000000", "1", None),
+        ("3000000", str(os.getpid() + 1), None),
         ("", "", None),
     ],
 )

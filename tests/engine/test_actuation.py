@@ -19,9 +19,18 @@ from tests.engine.world import (
     set_policy,
 )
 from wgfo.engine.decisions import Observe, Point, SetConverged
-from wgfo.engine.events import SetChanged, StoredGroup, WriteEnded
+from wgfo.engine.events import LayerReported, SetChanged, StoredGroup, WriteEnded
 from wgfo.engine.policy import Drift
-from wgfo.model import FailureKind, Foreign, PathHop, SetOutcome, WriteFailure
+from wgfo.model import (
+    FailureKind,
+    Foreign,
+    Layer,
+    LayerReport,
+    PathHop,
+    SetOutcome,
+    Verdict,
+    WriteFailure,
+)
 
 CUT_A = [Fault((A,), 60)]
 
@@ -329,4 +338,24 @@ def test_a_restart_resumes_the_stored_switch_and_never_writes_the_path_being_lef
     world = World(policy(sets=sets), tables=tables, stored=stored, faults=[Fault((A,), 0)]).run(60)
     assert {path for _, path, _ in world.writes} == {B}
     assert len(world.writes) == 3
+    assert world.switches == []
+
+
+def test_routes_that_went_with_their_interface_are_written_again_when_it_is_back_and_not_before() -> None:
+    table, world = quiet_table()
+    world.faults += [Fault((A, B), 100, 130)]
+    down = LayerReport(Layer.INTERFACE, Verdict.DOWN, "wgA is down", "admin_down")
+    up = LayerReport(Layer.INTERFACE, Verdict.UP, "up")
+
+    def go(report: LayerReport) -> None:
+        table.hop = ABSENT
+        world.dispatch(LayerReported(world.now, A, 1, report))
+        world.dispatch(SetChanged(world.now, world.policy.sets[0].id))
+
+    world.at(100, lambda: go(down))
+    world.at(130, lambda: go(up))
+    world.run(129)
+    assert table.writes == []
+    world.run(170)
+    assert [path for _, path, _ in table.writes] == [A]
     assert world.switches == []

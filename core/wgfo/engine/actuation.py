@@ -125,6 +125,8 @@ class Goal:
     """Nothing is known of any path: only absent routes may be written (I5)."""
     urgent: bool
     """The epoch began with an escape."""
+    futile: bool = False
+    """The desired path's interface is down: what went with it cannot be repaired before it is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +384,8 @@ def _repair(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Dr
     stale = track.written_us is not None and now_us - track.written_us < track.policy.settle_us
     if stale:
         return _read_later(track, now_us, max(1, track.policy.settle_us // SETTLE_READS), "stale read")
-    if not goal.writable or (goal.blind and not _only_absent(observation, goal.desired)):
+    futile = goal.futile and track.converged_epoch == goal.epoch
+    if not goal.writable or futile or (goal.blind and not _only_absent(observation, goal.desired)):
         return _read_later(track, now_us, policy.reconcile_us, "not writable")
     fresh_drift = track.drift_us is not None and track.converged_epoch == goal.epoch
     hold = _hold(policy, track, goal.desired, now_us, fresh_drift=fresh_drift)

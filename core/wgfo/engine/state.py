@@ -9,7 +9,7 @@ from wgfo.engine.actuation import Goal, SetTrack
 from wgfo.engine.damping import Damping
 from wgfo.engine.decisions import AlarmName
 from wgfo.engine.detection import PathEvidence
-from wgfo.engine.faults import Scene, lives
+from wgfo.engine.faults import FaultRule, Scene, lives
 from wgfo.engine.judgement import Judgement
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.selection import Selection, Situation, frozen_reason
@@ -103,7 +103,16 @@ def goal_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Goal:
         writable=not frozen_reason(situation, state.selection),
         blind=situation.blind and bool(policy.streams),
         urgent=state.urgent,
+        futile=_interface_down(state),
     )
+
+
+def _interface_down(state: GroupState) -> bool:
+    desired = state.selection.desired
+    if desired is None or not state.judgements[desired].failing:
+        return False
+    fault = state.judgements[desired].fault
+    return fault is not None and fault.rule is FaultRule.INTERFACE
 
 
 def is_isolated(policy: GroupPolicy, state: GroupState) -> bool:
