@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from wgfo.cli.errors import CliError, Refused, Unreachable
+from wgfo.cli.errors import CliError, Misnamed, Refused, Unreachable
 
 TIMEOUT_S: Final = 10.0
 MOST: Final = 256 * 1024 * 1024
@@ -71,7 +71,8 @@ class Client:
 
         Raises:
             Refused: by policy.
-            CliError: the request makes no sense there, or the user may not.
+            Misnamed: the request makes no sense there.
+            CliError: the user may not.
             Unreachable: nobody answers.
         """
         answer = self._ask("POST", "/api/v1/requests", json.dumps(body).encode())
@@ -80,6 +81,8 @@ class Client:
                 return str(answer.fields.get("text", ""))
             case http.client.CONFLICT:
                 raise Refused(str(answer.fields.get("text", "")))
+            case http.client.BAD_REQUEST | http.client.NOT_FOUND:
+                raise Misnamed(_error(answer))
             case _:
                 raise CliError(_error(answer))
 

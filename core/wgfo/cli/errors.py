@@ -24,3 +24,9 @@ class Refused(CliError):
     """The daemon refused a request by policy; the text names the rule."""
 
     exit_code = ExitCode.REFUSED
+
+
+class Misnamed(CliError):
+    """The command line names what the daemon does not have, or asks what makes no sense there."""
+
+    exit_code = ExitCode.USAGE

@@ -27,6 +27,15 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "plan": Command("wgfo.cli.plan:plan", "What would be written: observed against desired."),
         "status": Command("wgfo.cli.status:status", "Groups, paths, layers, routes, overrides, timers."),
         "history": Command("wgfo.cli.history:history", "Switches with reason and phases."),
+        "switch": Command("wgfo.cli.operate:switch", "Move a group to a path that is up."),
+        "force": Command("wgfo.cli.operate:force", "Hold a group on a path, whatever its state."),
+        "lockout": Command("wgfo.cli.operate:lockout", "Never select a path."),
+        "drain": Command("wgfo.cli.operate:drain", "Move away from a path, then lock it out."),
+        "clear": Command("wgfo.cli.operate:clear", "End standing requests."),
+        "pause": Command("wgfo.cli.operate:pause", "Decide and write nothing for a while."),
+        "resume": Command("wgfo.cli.operate:resume", "End a pause."),
+        "adopt": Command("wgfo.cli.operate:adopt", "Take over foreign routes."),
+        "release": Command("wgfo.cli.operate:release", "Stop managing routes; they stay as they are."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
         "lab": Command(
             "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."
