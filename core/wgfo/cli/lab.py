@@ -149,11 +149,11 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up afterwards.")] = False,
 ) -> None:
     """Show one silent failure from beginning to end, with real packets, in under two minutes."""
-    from wgfo.lab import demo as show
+    from wgfo.lab.demo import Options, run
 
-    options = show.Options(json_file=json_file, picture=picture, third_host=third_host, keep=keep)
+    options = Options(json_file=json_file, picture=picture, third_host=third_host, keep=keep)
     with _ending_on_sigterm():
-        complete = show.run(options)
+        complete = run(options)
     raise typer.Exit(ExitCode.OK if complete else ExitCode.ERROR)
 
 
