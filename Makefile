@@ -1,6 +1,6 @@
 # `make` prints this help. `make demo` and `make test` need a machine with python3 and make, nothing else.
 
-export PATH := $(PATH):/usr/sbin:/sbin
+export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/.venv/bin
 BIN := .venv/bin
 READY := .venv/.ready
 
