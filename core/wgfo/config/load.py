@@ -117,6 +117,11 @@ def of_mapping(value: Mapping[str, Any]) -> Document:
     return _document(from_mapping(value), [], None)
 
 
+def of_tree(root: Node) -> Document:
+    """Make a document of a tree whose nodes know their own places, wherever they were read."""
+    return _document(root, [], None)
+
+
 def _dotted(place: Path) -> str:
     return str(place) if place.is_absolute() else f"./{place}"
 
