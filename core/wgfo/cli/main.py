@@ -37,6 +37,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "adopt": Command("wgfo.cli.operate:adopt", "Take over foreign routes."),
         "release": Command("wgfo.cli.operate:release", "Stop managing routes; they stay as they are."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
+        "simulate": Command("wgfo.cli.simulate:simulate", "Play a scenario in virtual time."),
+        "reflect": Command("wgfo.cli.reflect:reflect", "Answer STAMP probes on the far side."),
         "lab": Command(
             "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."
         ),
