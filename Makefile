@@ -14,6 +14,7 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 	@$(BIN)/wgfo lab demo
 
 test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
+	@scripts/bootstrap promtool
 	@scripts/contained $(BIN)/python -m pytest $(or $(ARGS),--cov)
 
 bench: setup ## how long the hot paths take here
