@@ -1,0 +1,1 @@
+"""VPC route tables as a wgfo route provider."""
