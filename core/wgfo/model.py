@@ -354,6 +354,40 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowTally:
+    """What became of the latest probes of one flow: from one source port to one target."""
+
+    target: str
+    source_port: int
+    sent: int
+    lost: int
+    lost_running: int
+    """Lost one after the other up to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """What a probe that varies its flows knows of a path's losses beyond each round's results.
+
+    Evidence for people: nothing is decided from it.
+    """
+
+    kind: str
+    window_us: int
+    """How far back it looks."""
+    sent: int
+    """Probes whose end is known."""
+    lost: int
+    lost_forward: int
+    """Of those: on the way to the far side."""
+    lost_return: int
+    """Of those: on the way back. What is left is not known, or not yet."""
+    flows: tuple[FlowTally, ...]
+    text: str
+    """The same in words; empty while nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class LayerReport:
     """What an evidence or event probe says of one layer of one path (link events, alerts, queries)."""
 

@@ -17,7 +17,16 @@ from wgfo.plugin.errors import (
 )
 from wgfo.plugin.hookspecs import Hooks, hookimpl, hookspec
 from wgfo.plugin.lease import Grant, Lease, LeaseOffer
-from wgfo.plugin.probe import Mode, ProbeContext, ProbeOffer, PushProbe, Report, Role, RoundProbe
+from wgfo.plugin.probe import (
+    Mode,
+    ProbeContext,
+    ProbeOffer,
+    PushProbe,
+    Report,
+    ReportsFlows,
+    Role,
+    RoundProbe,
+)
 from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RequestRates, RouteOffer, RouteProvider
 from wgfo.plugin.values import Duration
 
@@ -44,6 +53,7 @@ __all__ = [
     "ProviderError",
     "PushProbe",
     "Report",
+    "ReportsFlows",
     "RequestRates",
     "Role",
     "RoundProbe",

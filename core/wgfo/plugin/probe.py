@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from wgfo.model import HandshakeReport, Layer, LayerReport, PathView, ProbeClass, ProbeResult
+from wgfo.model import (
+    FlowReport,
+    HandshakeReport,
+    Layer,
+    LayerReport,
+    PathView,
+    ProbeClass,
+    ProbeResult,
+)
 
 
 class Role(StrEnum):
@@ -63,6 +71,14 @@ class RoundProbe(Protocol):
 
     async def aclose(self) -> None:
         """Release the sockets."""
+
+
+@runtime_checkable
+class ReportsFlows(Protocol):
+    """A round probe that knows more of a path's losses may have this as well."""
+
+    def flow_report(self) -> FlowReport | None:
+        """Return what is known now, without waiting; None before the first results. Called for status."""
 
 
 Report = LayerReport | HandshakeReport

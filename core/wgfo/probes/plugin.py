@@ -1,4 +1,4 @@
-"""Offers the portable probes: icmp, tcp and http."""
+"""Offers the portable probes: icmp, tcp, http and stamp."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from wgfo.plugin import Mode, ProbeContext, ProbeOffer, Role, RoundProbe, hookim
 from wgfo.probes import targets
 from wgfo.probes.http import HttpOptions, HttpProbe
 from wgfo.probes.icmp import IcmpOptions, IcmpProbe
+from wgfo.probes.stamp import StampOptions, StampProbe
+from wgfo.probes.stamp_session import KIND
 from wgfo.probes.tcp import TcpOptions, TcpProbe
 
 
@@ -25,6 +27,10 @@ def _open_tcp(context: ProbeContext, options: BaseModel) -> RoundProbe:
 
 def _open_http(context: ProbeContext, options: BaseModel) -> RoundProbe:
     return HttpProbe(context, cast("HttpOptions", options))
+
+
+def _open_stamp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    return StampProbe(context, cast("StampOptions", options))
 
 
 ICMP_OFFER = ProbeOffer(
@@ -61,9 +67,20 @@ HTTP_OFFER = ProbeOffer(
     parse_target=targets.parse_url,
     resolve_target=targets.resolve_url,
 )
+STAMP_OFFER = ProbeOffer(
+    kind=KIND,
+    layer=Layer.DATAPLANE,
+    role=Role.AUTHORITY,
+    mode=Mode.ROUND,
+    options_model=StampOptions,
+    open=_open_stamp,
+    probe_class=SMALL,
+    parse_target=targets.parse_host_port,
+    resolve_target=targets.resolve_host_port,
+)
 
 
 @hookimpl
 def wgfo_probe_offers() -> Sequence[ProbeOffer]:
-    """Return the three portable kinds."""
-    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER)
+    """Return the portable kinds."""
+    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER, STAMP_OFFER)

@@ -81,6 +81,12 @@ class IcmpError:
     offender: str
     """Who sent it, as it claims."""
 
+    @property
+    def is_port_unreachable(self) -> bool:
+        """Whether the host itself says that nobody listens on the port."""
+        key = (3, 3) if self.family == socket.AF_INET else (1, 4)
+        return (self.type, self.code) == key
+
     def reason(self) -> str:
         """Return why the packet was not delivered, and according to whom."""
         what = self._too_big() or self._named()
