@@ -123,6 +123,10 @@ class FakeSource:
     well: bool = True
     hangs: bool = False
     report: object = field(default_factory=example_report)
+    path_flows: dict = field(default_factory=dict)
+
+    def flows(self):
+        return self.path_flows
 
     def reports(self):
         return [self.report]

@@ -41,6 +41,8 @@ def _group(group: GroupView) -> Iterator[RenderableType]:
     for timer in timer_texts(group["timers"]):
         yield _indented(Text(timer))
     yield _indented(_paths(group["paths"]))
+    for text in flow_texts(group["paths"]):
+        yield _indented(Text(text, style="yellow"))
     if group["routes"]:
         yield _indented(_routes(group["routes"]))
 
@@ -66,6 +68,15 @@ def _paths(paths: Sequence[PathShown]) -> Table:
             Text(path["reason"]),
         )
     return table
+
+
+def flow_texts(paths: Sequence[PathShown]) -> Iterator[str]:
+    """Yield what is lost on each path, by flow and direction."""
+    for path in paths:
+        for flows in path.get("flows", ()):
+            if flows["text"]:
+                within = duration(flows["window_seconds"])
+                yield f"{path['name']}, {flows['kind']} over {within}: {flows['text']}"
 
 
 def _routes(routes: Sequence[RouteView]) -> Table:

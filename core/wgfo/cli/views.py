@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class OverrideView(TypedDict):
@@ -24,6 +24,14 @@ class AlarmView(TypedDict):
     text: str
 
 
+class FlowsView(TypedDict):
+    """What one probe says of a path's flows."""
+
+    kind: str
+    text: str
+    window_seconds: float
+
+
 class PathShown(TypedDict):
     """One path."""
 
@@ -36,6 +44,7 @@ class PathShown(TypedDict):
     loss_ratio: float | None
     rtt_seconds: float | None
     handshake_age_seconds: float | None
+    flows: NotRequired[list[FlowsView]]
 
 
 class RouteView(TypedDict):

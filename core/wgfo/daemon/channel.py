@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.guard import Backoff, guarded, patiently, say
 from wgfo.daemon.rounds import Timing, judge, stagger_us, unknown
-from wgfo.model import ProbeResult
-from wgfo.plugin import ProbeContext, ProbeError, ProbeOffer, RoundProbe
+from wgfo.model import FlowReport, ProbeResult
+from wgfo.plugin import ProbeContext, ProbeError, ProbeOffer, ReportsFlows, RoundProbe
 
 OPEN_ROUNDS: Final = 4
 """Rounds that may be under way at once on one path, where the timeout is longer than the interval."""
@@ -106,6 +106,18 @@ class Channel:
         finally:
             del self._under_way[number]
         self._closed(number, believed)
+
+    def flow_report(self) -> FlowReport | None:
+        """Return what the probe says of its flows, if it does; one that raises is broken."""
+        probe: object = self._probe
+        if not isinstance(probe, ReportsFlows):
+            return None
+        try:
+            return probe.flow_report()
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self._why_not = say(error)
+            self._broken.set()
+            return None
 
     def overdue(self, by_us: int) -> bool:
         """Whether a round should have been closed by then and is not."""

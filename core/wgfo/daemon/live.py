@@ -10,6 +10,7 @@ from typing import Final
 from wgfo import __version__
 from wgfo.config.setup import Setup
 from wgfo.daemon.clock import Clock
+from wgfo.daemon.control.flows import PathFlows
 from wgfo.daemon.core import Core
 from wgfo.engine.decisions import Decision, RequestAnswered
 from wgfo.engine.events import Event, ObserveFailed, OperatorRequest, OverrideKind, RequestKind, SetObserved
@@ -112,6 +113,10 @@ class Live:
     def reports(self) -> Sequence[GroupReport]:
         """Return every group, in configured order."""
         return self._core.runtime.reports()
+
+    def flows(self) -> PathFlows:
+        """Return what the probes say of each path's flows."""
+        return self._core.prober.flow_reports()
 
     def switches(self) -> Sequence[SwitchRecord]:
         """Return the switches that are remembered, newest last."""

@@ -17,7 +17,7 @@ from wgfo.daemon.clock import Clock
 from wgfo.daemon.guard import Spawn
 from wgfo.daemon.streams import ChannelPlan, Ear, SchedulePlan, plan_rounds
 from wgfo.engine.events import Event, RoundClosed
-from wgfo.model import GroupName, ProbeResult
+from wgfo.model import FlowReport, GroupName, PathName, ProbeResult
 from wgfo.plugin import ProbeContext, ProbeError
 
 Sink = Callable[[GroupName, Event], None]
@@ -123,6 +123,18 @@ class Prober:
     def overdue(self, group: GroupName, by_us: int) -> bool:
         """Whether a round of the group should have been closed by then and is not."""
         return any(schedule.overdue(by_us) for schedule in self._of_group.get(group, ()))
+
+    def flow_reports(self) -> dict[tuple[GroupName, PathName], list[FlowReport]]:
+        """Return what the probes of each path say of its flows, for those that do."""
+        found: dict[tuple[GroupName, PathName], list[FlowReport]] = {}
+        for plan, schedule in self._schedules.items():
+            for planned, channel in zip(plan.channels, schedule.channels, strict=True):
+                report = channel.flow_report()
+                if report is None:
+                    continue
+                for ear in planned.ears:
+                    found.setdefault((ear.group, ear.path), []).append(report)
+        return found
 
     def _start(self, plan: SchedulePlan, delay_us: int, number: int) -> Schedule:
         """Round numbers never go back, also where a reload makes another schedule of a group's stream."""

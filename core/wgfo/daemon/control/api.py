@@ -72,7 +72,7 @@ class ControlApi:
 
     async def _status(self, request: web.Request) -> web.Response:
         source = self._source
-        view = render.View(source.setup, source.version, source.rfc3339, source.now_us())
+        view = render.View(source.setup, source.version, source.rfc3339, source.now_us(), source.flows())
         return _json(render.status(source.reports(), view, timers="timers" in request.query))
 
     async def _history(self, request: web.Request) -> web.Response:

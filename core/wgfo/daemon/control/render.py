@@ -6,10 +6,11 @@ Seconds and ratios are the only fractions in wgfo; they exist from here on and d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from wgfo.config.setup import GroupSetup, Setup
+from wgfo.daemon.control.flows import PathFlows, flow_fields
 from wgfo.engine.events import Override
 from wgfo.engine.report import AlarmReport, GroupReport, GroupState, PathReport, SetReport, TargetReport
 from wgfo.model import (
@@ -41,6 +42,7 @@ class View:
     version: str
     rfc3339: Wall
     now_us: int
+    flows: PathFlows = field(default_factory=dict)
 
 
 def status(reports: Sequence[GroupReport], view: View, *, timers: bool = False) -> JsonObject:
@@ -110,7 +112,7 @@ def _group(report: GroupReport, setup: GroupSetup | None, view: View, *, timers:
         "reason": report.reason,
         "overrides": [_override(one) for one in report.overrides],
         "alarms": [_alarm(one, view) for one in report.alarms],
-        "paths": [_path(one) for one in report.paths],
+        "paths": [_path(one) | _flows(report, one, view) for one in report.paths],
         "routes": [_route(one, sets.get(one.id), report.desired) for one in report.sets],
     }
     return shown | {"timers": _timers(report, view)} if timers else shown
@@ -150,6 +152,12 @@ def _left(until_us: int | None, view: View) -> float | None:
 
 def _path(path: PathReport) -> JsonObject:
     return path_fields(path) | {"role": "active" if path.active else "standby"}
+
+
+def _flows(report: GroupReport, path: PathReport, view: View) -> JsonObject:
+    """Return the key ``flows`` where a probe of the path has something to say, else nothing."""
+    reports = view.flows.get((report.name, path.name))
+    return {"flows": [flow_fields(one) for one in reports]} if reports else {}
 
 
 def path_fields(path: PathReport) -> JsonObject:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wgfo.config.setup import Setup
+from wgfo.daemon.control.flows import PathFlows
 from wgfo.engine.decisions import RequestAnswered
 from wgfo.engine.events import OverrideKind, RequestKind
 from wgfo.engine.report import GroupReport
@@ -26,6 +27,9 @@ class Source(Protocol):
 
     def reports(self) -> Sequence[GroupReport]:
         """Return every group, in configured order."""
+
+    def flows(self) -> PathFlows:
+        """Return what the probes say of each path's flows, for those paths where any does."""
 
     def switches(self) -> Sequence[SwitchRecord]:
         """Return the switches that are remembered, newest last."""
