@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (ROOT / "core/wgfo", ROOT / "plugins/linux/wgfo_linux")
+PLUGINS = sorted(ROOT.glob("plugins/*/wgfo_*"))
+PACKAGES = (ROOT / "core/wgfo", *PLUGINS)
 CONTRACTS = {
     contract["id"]: contract
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
@@ -33,11 +35,18 @@ FORBIDDEN = [
         for module in CONTRACTS["pure-engine"]["forbidden_modules"]
     ),
     ("pure-engine", "wgfo/model.py", "from time import monotonic_ns"),
-    ("core-knows-no-plugin", "wgfo/config/__init__.py", "import wgfo_linux"),
-    ("core-knows-no-plugin", "wgfo/lab/__init__.py", "import pyroute2"),
+    *(
+        ("core-knows-no-plugin", "wgfo/lab/__init__.py", f"import {module}")
+        for module in CONTRACTS["core-knows-no-plugin"]["forbidden_modules"]
+    ),
     *(
         ("plugins-see-the-contract", "wgfo_linux/__init__.py", f"import {module}")
         for module in CONTRACTS["plugins-see-the-contract"]["forbidden_modules"]
+    ),
+    *(("plugins-see-the-contract", f"{plugin.name}/__init__.py", "import wgfo.engine") for plugin in PLUGINS),
+    *(
+        ("plugins-are-strangers", f"{one.name}/__init__.py", f"import {other.name}")
+        for one, other in pairwise([*PLUGINS, PLUGINS[0]])
     ),
 ]
 

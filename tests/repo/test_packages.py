@@ -128,6 +128,17 @@ def test_every_plugin_needs_the_core_of_its_own_version() -> None:
         assert core["optional-dependencies"][path.parent.name] == [f"{plugin['name']}=={core['version']}"]
 
 
+def test_every_plugin_has_its_place_in_the_workspace() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    for package in ROOT.glob("plugins/*/wgfo_*"):
+        assert package.name in tools["mypy"]["packages"]
+        assert package.name in tools["coverage"]["run"]["source"]
+        assert package.name in tools["importlinter"]["root_packages"]
+        assert f"plugins/{package.parent.name}" in tools["mypy"]["mypy_path"]
+        assert f"plugins/{package.parent.name}" in tools["ruff"]["src"]
+        assert package.name.replace("_", "-") in tools["uv"]["sources"]
+
+
 def test_every_constraint_is_a_plain_pin() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.+]+", line)] == []
