@@ -1,8 +1,8 @@
 """Preflight: what would keep these routes from working, and the remedy. Reads, and DryRun requests.
 
-Each look stands alone: one that is refused becomes a finding, and the others go on. A DryRun is sent so that it would
-change nothing even where it were ignored, as emulators do: ReplaceRoute with the target that stands already, or for a
-route that is not there.
+Each look stands alone: one that is refused becomes a finding, and the others go on. A DryRun is sent so that it
+would change nothing even where it were ignored, as emulators do: ReplaceRoute with the target that stands already,
+or for a route that is not there.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Preflight:
             for hop in one.hops.values():
                 known = found.get(hop)
                 if hop not in interfaces_here and known is not None and known.id in interfaces_here:
-                    text = f"{hop} and {known.id} are one and the same: two paths of group {one.group} cannot be told apart"
+                    text = f"{hop} and {known.id} are one and the same: no route tells these paths apart"
                     yield Finding(Severity.ERROR, one.table, text, "give each path an instance of its own")
 
     # --- prefix lists ---------------------------------------------------------------------------------------
@@ -190,7 +190,8 @@ class Preflight:
         """The core cannot look into a list: a tunnel's far end in it would be routed into the tunnels."""
         for view in self.paths:
             if view.peer and _covered(view.peer, inside):
-                text = f"{view.peer}, the peer of path {view.name} of group {view.group}, is in {name}: its own probes would be switched"
+                whose = f"{view.peer}, the peer of path {view.name} of group {view.group}"
+                text = f"{whose}, is in {name}: its own probes would be switched"
                 yield Finding(Severity.ERROR, name, text, "take the tunnels' networks out of the list")
 
     def _wins_over(
@@ -227,8 +228,8 @@ class Preflight:
             yield Finding(
                 Severity.WARNING,
                 host,
-                f"{text}: if this host's own traffic follows these tables, the API is out of reach when the path fails",
-                "use an EC2 interface endpoint in this VPC (private DNS or endpoint_url), or another subnet's table",
+                f"{text}: if this host follows these tables, the API is out of reach when the path fails",
+                "use an EC2 interface endpoint in this VPC (private DNS or endpoint_url), or another table",
             )
 
 

@@ -6,7 +6,7 @@ Everything is read through the interfaces: an instance's own attributes tell of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,7 +45,7 @@ class Target:
     vpcs: frozenset[str]
 
 
-async def interfaces(ec2: Ec2, hops: set[str], permit: Permit) -> Mapping[str, Interface]:
+async def interfaces(ec2: Ec2, hops: Collection[str], permit: Permit) -> Mapping[str, Interface]:
     """Find the interfaces of those hops that are interfaces or instances, by hop.
 
     Raises:

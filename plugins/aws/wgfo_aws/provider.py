@@ -40,8 +40,8 @@ READERS: Final = 4
 CAPABILITIES: Final = Capabilities(
     parallel_tables=TABLES,
     parallel_writes=WRITES,
-    # EC2 says "starting with a couple of seconds, up to a few minutes". Nearly all reads are right after a second or
-    # two; one that is later than this costs a write that changes nothing, and `settle` may be set longer.
+    # EC2 says "starting with a couple of seconds, up to a few minutes". Nearly all reads are right after a second
+    # or two; one that is later than this costs a write that changes nothing, and `settle` may be set longer.
     visibility_ms=10_000,
     # A request that was given up may still be connecting (2 s), and EC2 takes up to some seconds to carry it out.
     late_write_ms=5_000,

@@ -122,7 +122,8 @@ def find(tables: Mapping[str, Table], name: TableName, region: str) -> Table:
     """
     if name not in tables:
         raise NotFound(
-            f"there is no route table {name} in {region} for these credentials: correct tables, region, profile or role_arn"
+            f"there is no route table {name} in {region} for these credentials: correct tables, region, profile "
+            f"or role_arn"
         )
     return tables[name]
 
