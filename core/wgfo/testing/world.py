@@ -34,7 +34,8 @@ class Can(StrEnum):
     DORMANT = "dormant"
     """Somebody else's route for ``spot.prefix`` over ``spot.hop`` that carries nothing (a worse priority)."""
     REFUSE = "refuse"
-    """Every write of ``spot.prefix`` is refused for a reason of its own: a limit, an invalid value."""
+    """Every route for ``spot.prefix`` is refused for a reason of its own: a limit, an invalid value. Deleting one
+    is not."""
     FAIL_LATER = "fail_later"
     """Every write of ``spot.prefix`` is accepted; then its operation fails and nothing has changed."""
     SLOW = "slow"

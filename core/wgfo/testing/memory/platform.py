@@ -174,7 +174,7 @@ class MemoryPlatform:
             if faults.stall_write:
                 faults.stall_write = False
                 await self._stall()
-            self._refuse(entry.prefix, key)
+            self._refuse(entry.prefix, key, delete=delete)
             race, faults.race = faults.race, None
             if race is not None:
                 race()
@@ -186,10 +186,10 @@ class MemoryPlatform:
                 faults.lose_answer = False
                 raise PlatformError(Code.RESET, f"connection reset by peer ({key})")
 
-    def _refuse(self, prefix: str, key: str) -> None:
+    def _refuse(self, prefix: str, key: str, *, delete: bool) -> None:
         if self.faults.writes is not None:
             raise self.faults.writes
-        if prefix in self.faults.refused:
+        if prefix in self.faults.refused and not delete:
             raise PlatformError(Code.INVALID, f"{prefix} is not accepted (signed with {key})")
 
     async def _latency(self) -> None:

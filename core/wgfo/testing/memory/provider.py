@@ -180,11 +180,15 @@ class MemoryProvider:
         tally = Tally()
         todo = iter(self.todo(change, standing, tally))
         async with asyncio.TaskGroup() as workers:
-            for _ in range(self._options.parallel_writes):
+            for _ in range(self.workers()):
                 workers.create_task(self.work(change, todo, tally, permit))
         return SetOutcome(
             route_set.id, tally.written, tally.unchanged, tuple(tally.failures), tally.not_attempted
         )
+
+    def workers(self) -> int:
+        """Return how many destinations are written at once."""
+        return self._options.parallel_writes
 
     def fenced(self, change: SetChange, standing: Standing) -> bool:
         """Whether the set is no longer what was observed."""

@@ -24,6 +24,7 @@ from wgfo.testing.requests import RequestLog
 from wgfo.testing.world import Can, ProviderWorld, Spot, StandingRoute, TableSpec
 
 OUTSIDER: Final = "somebody"
+_SECRET: Final = secrets.token_hex(8)
 _HOPS: Final = {"primary": "gateway-1", "secondary": "gateway-2"}
 
 
@@ -40,12 +41,12 @@ class MemoryWorld(ProviderWorld):
     retry_after_ms = 1_700
     slow_ms = 60
     deadline_ms = 200
-    lag_ms = 30
+    lag_ms = 100
 
     def __init__(self, **options: object) -> None:
         super().__init__()
-        self.secrets = (secrets.token_hex(8),)
-        self.platform = MemoryPlatform(secrets.token_hex(8), "east", "west", observer=_Seen(self))
+        self.secrets = (_SECRET,)
+        self.platform = MemoryPlatform("conformance", "east", "west", observer=_Seen(self))
         self.options: Mapping[str, object] = {
             "platform": self.platform.name,
             "key": self.secrets[0],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -65,6 +66,7 @@ def _look(question: str) -> dict[str, list[str]]:
         text=True,
         timeout=_TIMEOUT_S,
         check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert done.returncode == 0, f"discovery in a process of its own failed: {done.stderr[-2000:]}"
     found: dict[str, list[str]] = json.loads(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Final
 
@@ -100,17 +101,16 @@ def _assert_retry_after(bench: Bench, found_ms: int | None) -> None:
 
 async def _gone_through(bench: Bench, fault: Can, *, writes: bool) -> None:
     """Have every call fail once; ``bench.texts`` keeps what was said. What escapes is another test's."""
-    one = bench.route_set()
+    one = bench.route_set(adopt=True)
     provider = await bench.open(one)
     await bench.moved(provider, one, bench.a)
     await bench.inject(fault, bench.spot(writes=writes))
-    limits = {"deadline_ms": bench.world.deadline_ms}
-    with contextlib.suppress(Exception):
-        await bench.point(provider, one, bench.b, permit=bench.permit(**limits), owned=True)
-    with contextlib.suppress(Exception):
-        await bench.observe(provider, one, permit=bench.permit(**limits))
-    with contextlib.suppress(Exception):
-        await bench.check(provider, one, permit=bench.permit(**limits))
-    with contextlib.suppress(Exception):
-        await bench.open(one, permit=bench.permit(**limits))
+    deadline_ms = bench.world.deadline_ms
+    calls = (
+        bench.point(provider, one, bench.b, permit=bench.permit(deadline_ms=deadline_ms), owned=True),
+        bench.observe(provider, one, permit=bench.permit(deadline_ms=deadline_ms)),
+        bench.check(provider, one, permit=bench.permit(deadline_ms=deadline_ms)),
+        bench.open(one, permit=bench.permit(deadline_ms=deadline_ms)),
+    )
+    await asyncio.gather(*calls, return_exceptions=True)
     await bench.world.heal()
