@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.testing.cases import CASES, Case
-from wgfo.testing.conformance import ProviderConformance, rule_of
+from wgfo.testing.conformance import ProviderConformance, rule_class
 
 ROOT = Path(__file__).parents[2]
 SHARES = 8
@@ -57,7 +57,7 @@ def test_a_broken_provider_fails_the_tests_of_its_rule_and_no_others(
     case: Case, failed: dict[str, set[str]]
 ) -> None:
     assert failed[case.name] == case.fails
-    assert {rule_of(name) for name in case.fails} == {case.rule}
+    assert {rule_class(name).rule for name in case.fails} == {case.rule}
 
 
 def test_every_rule_is_broken_by_some_provider() -> None:
@@ -69,4 +69,4 @@ def test_every_test_of_the_suite_is_failed_by_some_provider() -> None:
 
 
 def test_every_test_has_a_rule() -> None:
-    assert {rule_of(name) for name in TESTS} == set(range(12))
+    assert {rule_class(name).rule for name in TESTS} == set(range(12))

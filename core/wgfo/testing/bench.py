@@ -178,15 +178,14 @@ class Bench:
         self, provider: RouteProvider, route_set: RouteSet, true: Callable[[SetObservation], bool], what: str
     ) -> SetObservation:
         """Observe until something shows, for as long as ``visibility_ms`` allows; fail with ``what``."""
-        limit = time.monotonic() + provider.capabilities.visibility_ms / 1000
+        visible_ms = min(provider.capabilities.visibility_ms, self.world.patience_ms)
+        limit = time.monotonic() + visible_ms / 1000
         while True:
             asked = time.monotonic()
             seen = await self.observe(provider, route_set)
             if true(seen):
                 return seen
-            assert asked < limit, (
-                f"{what}; observe() says {seen} after visibility_ms = {provider.capabilities.visibility_ms}"
-            )
+            assert asked < limit, f"{what}; observe() says {seen} after {visible_ms} ms (visibility_ms)"
             await asyncio.sleep(_POLL_S)
 
     async def in_sync(self, provider: RouteProvider, route_set: RouteSet, path: PathName) -> SetObservation:

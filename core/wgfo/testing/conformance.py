@@ -11,6 +11,7 @@ import pytest_asyncio
 pytest.register_assert_rewrite("wgfo.testing.bench", "wgfo.testing.rules")
 
 from wgfo.testing.bench import Bench, bench_on  # noqa: E402 - after their assertions are made to explain
+from wgfo.testing.rules import Rule  # noqa: E402
 from wgfo.testing.rules.apart import OneFailureIsOneFailure  # noqa: E402
 from wgfo.testing.rules.continuity import NeverAbsent  # noqa: E402
 from wgfo.testing.rules.discovery import DiscoveryIsCheap  # noqa: E402
@@ -58,8 +59,6 @@ class ProviderConformance(
             yield bench
 
 
-def rule_of(name: str) -> int:
-    """Return the number of the rule that a test belongs to; 0 is the contract's shape."""
-    owner = next(base for base in ProviderConformance.__mro__ if name in vars(base))
-    number: int = owner.rule  # type: ignore[attr-defined]
-    return number
+def rule_class(name: str) -> type[Rule]:
+    """Return the rule's class to which a test of the suite belongs."""
+    return next(base for base in ProviderConformance.__mro__ if name in vars(base) and issubclass(base, Rule))

@@ -40,7 +40,7 @@ class Can(StrEnum):
     """Every write of ``spot.prefix`` is accepted; then its operation fails and nothing has changed."""
     SLOW = "slow"
     """Every request is answered after ``slow_ms``. A write lands at the end of that time, also when the client
-    has gone away meanwhile; one whose client never got as far as the platform does not."""
+    has gone away meanwhile. Where the platform answers at once and works on, its operation takes that long."""
     STALL = "stall"
     """The next write is received and neither carried out nor answered; ``release`` carries it out, as late as
     that may be. With ``spot.writes`` false: every read is received and never answered."""

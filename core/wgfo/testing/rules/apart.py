@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 
-class OneFailureIsOneFailure:
+class OneFailureIsOneFailure(Rule):
     """Rule 4."""
 
     rule = 4

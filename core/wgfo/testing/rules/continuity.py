@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from wgfo.model import RouteSet
 from wgfo.plugin import RouteProvider
 from wgfo.testing.bench import Bench, carriers
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can, Moment
 
 
-class NeverAbsent:
+class NeverAbsent(Rule):
     """Rule 2."""
 
     rule = 2

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 
 _LOOK: Final = """
 import importlib, json, sys
@@ -32,7 +33,7 @@ json.dump(found, sys.stdout)
 _TIMEOUT_S: Final = 60
 
 
-class DiscoveryIsCheap:
+class DiscoveryIsCheap(Rule):
     """Rule 11."""
 
     rule = 11

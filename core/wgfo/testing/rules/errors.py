@@ -11,6 +11,7 @@ import pytest
 from wgfo.model import FailureKind
 from wgfo.plugin import ProviderError
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 _KINDS: Final = {
@@ -27,7 +28,7 @@ WRITES: Final[tuple[Can, ...]] = (
 )
 
 
-class ErrorsAreTranslated:
+class ErrorsAreTranslated(Rule):
     """Rule 10."""
 
     rule = 10

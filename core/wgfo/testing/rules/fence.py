@@ -7,10 +7,11 @@ import pytest
 from wgfo.model import FailureKind, SetObservation
 from wgfo.plugin import RouteProvider
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 
-class TheTokenIsTheFence:
+class TheTokenIsTheFence(Rule):
     """Rule 5. A provider whose observations bear no token has no fence, and says so by that."""
 
     rule = 5

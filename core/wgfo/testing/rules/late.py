@@ -14,10 +14,11 @@ from wgfo.model import FailureKind, RouteSet, SetChange
 from wgfo.plugin import RouteProvider
 from wgfo.testing.bench import Bench
 from wgfo.testing.permit import RecordingPermit
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 
-class LateWritesAreWaitedFor:
+class LateWritesAreWaitedFor(Rule):
     """Rule 8."""
 
     rule = 8

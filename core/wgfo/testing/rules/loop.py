@@ -7,6 +7,7 @@ import time
 
 from wgfo.testing.bench import Bench
 from wgfo.testing.loopwatch import SpyExecutor, ThreadSpy, heartbeat
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 _TRIES = 3
@@ -15,7 +16,7 @@ _SLACK_MS = 500
 _NOISE_MS = 100
 
 
-class TheLoopIsNotBlocked:
+class TheLoopIsNotBlocked(Rule):
     """Rule 9."""
 
     rule = 9

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from wgfo.model import Absent, FailureKind, Foreign, PathHop
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 
 _TAKEN = {FailureKind.FOREIGN, FailureKind.CONFLICT}
 
 
-class OnlyWhatIsNamed:
+class OnlyWhatIsNamed(Rule):
     """Rule 3."""
 
     rule = 3

@@ -7,12 +7,13 @@ import pytest
 from wgfo.model import FailureKind, PathHop, RouteSet, SetOutcome
 from wgfo.plugin import RouteProvider, Withdrawn
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 FAILING = pytest.mark.parametrize("fault", [Can.THROTTLE, Can.BREAK])
 
 
-class APermitForEachRequest:
+class APermitForEachRequest(Rule):
     """Rule 7."""
 
     rule = 7

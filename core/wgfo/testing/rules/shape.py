@@ -9,12 +9,13 @@ import time
 from wgfo.model import Changed
 from wgfo.plugin import RouteProvider
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 
 _NONSENSE = ("", " ", "no such thing!", "-", "\x00", "∞")
 _PAUSE_S = 0.1
 
 
-class Shape:
+class Shape(Rule):
     """The shape of offer and provider."""
 
     rule = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from wgfo.model import RouteSet
 from wgfo.plugin import RouteProvider
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 
 
-class TwiceEqualsOnce:
+class TwiceEqualsOnce(Rule):
     """Rule 1."""
 
     rule = 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from wgfo.testing.bench import Bench
+from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
 _SWITCHES = 12
 """More than any scheme of alternating names or priorities has places."""
 
 
-class DoneMeansVisible:
+class DoneMeansVisible(Rule):
     """Rule 6."""
 
     rule = 6
