@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import ParamSpec, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -26,11 +26,19 @@ from wgfo.testing.rules.twice import TwiceEqualsOnce  # noqa: E402
 from wgfo.testing.rules.visible import DoneMeansVisible  # noqa: E402
 from wgfo.testing.world import ProviderWorld  # noqa: E402
 
-fixture: Final = pytest_asyncio.fixture
-"""For the fixture ``world``: works in pytest-asyncio's strict mode and in its auto mode."""
+P = ParamSpec("P")
+R = TypeVar("R", bound=Awaitable[object] | AsyncIterator[object])
 
 
-@pytest.mark.asyncio
+def fixture(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a fixture of an async function or generator: ``world``.
+
+    It shares its test's event loop whatever the project's settings of pytest-asyncio are.
+    """
+    return pytest_asyncio.fixture(function, loop_scope="function")
+
+
+@pytest.mark.asyncio(loop_scope="function")
 class ProviderConformance(
     Shape,
     TwiceEqualsOnce,
