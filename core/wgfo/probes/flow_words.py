@@ -11,6 +11,7 @@ once in twenty such reports, given what the other flows lose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -32,22 +33,33 @@ _FRACTIONS: Final = {
 }
 
 
-def describe(flows: Sequence[FlowTally], forward: int, back: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How many probes of all flows were sent and lost, those of flows that are no more included."""
+
+    sent: int
+    lost: int
+    forward: int
+    """Of those lost: known to be lost towards the far side."""
+    back: int
+    """Known to be lost on the way back."""
+
+
+def describe(flows: Sequence[FlowTally], losses: Losses) -> str:
     """Return the pattern and the direction of the losses; empty where nothing is lost.
 
     Args:
-        flows: what became of each flow's probes.
-        forward: how many are known to be lost towards the far side.
-        back: how many are known to be lost on the way back.
+        flows: what became of each present flow's probes.
+        losses: what became of all probes together.
     """
-    lost = sum(flow.lost for flow in flows)
-    if not lost:
+    if not losses.lost:
         return ""
-    return f"{_pattern(flows, lost)}: {_direction(lost, forward, back)}"
+    return f"{_pattern(flows, losses)}: {_direction(losses)}"
 
 
-def _direction(lost: int, forward: int, back: int) -> str:
-    unknown = max(0, lost - forward - back)
+def _direction(losses: Losses) -> str:
+    forward, back = losses.forward, losses.back
+    unknown = max(0, losses.lost - forward - back)
     if not forward and not back:
         return "on which way is not known"
     rest = f", {unknown} on a way not known" if unknown else ""
@@ -62,10 +74,12 @@ def _some(count: int, rest: str) -> str:
     return f"{count} " if rest else ""
 
 
-def _pattern(flows: Sequence[FlowTally], lost: int) -> str:
+def _pattern(flows: Sequence[FlowTally], losses: Losses) -> str:
+    if losses.lost == losses.sent:
+        return "all flows, all of the time"
     dead = dead_flows(flows)
     if not dead:
-        share = _percent(lost, sum(flow.sent for flow in flows))
+        share = _percent(losses.lost, losses.sent)
         return f"{share} of the probes, on all flows, some of the time"
     if len(dead) == len(flows):
         return "all flows, all of the time"

@@ -39,6 +39,7 @@ RATE: Final = 1_000
 """Packets a second from one source address; as many may come at once."""
 _PRIVILEGED: Final = 1024
 _US: Final = 1_000_000
+_NS: Final = 1_000_000_000
 
 SessionKey = tuple[str, str, int, int]
 """Source address, our address, source port (0 with an identifier), identifier."""
@@ -183,7 +184,7 @@ class Reflector:
         """Return a time in the format that was asked for."""
         if not ptp:
             return ntp_time(wall_ns)
-        return ptp_time(wall_ns + time.clock_gettime_ns(time.CLOCK_TAI) - time.time_ns())
+        return ptp_time(wall_ns + _leap_seconds() * _NS)
 
     # --- sessions -------------------------------------------------------------------------------------------
 
@@ -228,3 +229,8 @@ class Reflector:
             bucket = self._buckets[source] = _Bucket(self.rate * _US, now_us)
         self._buckets.move_to_end(source)
         return bucket
+
+
+def _leap_seconds() -> int:
+    """Return by how much TAI is ahead of the wall clock, as far as this host was told; else 0."""
+    return round((time.clock_gettime_ns(time.CLOCK_TAI) - time.time_ns()) / _NS)

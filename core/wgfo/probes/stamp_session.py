@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wgfo.model import FlowReport, FlowTally
-from wgfo.probes.flow_words import describe
-from wgfo.probes.stamp_ledger import Directions, Fate, Ledger
+from wgfo.probes.flow_words import Losses, describe
+from wgfo.probes.stamp_ledger import Directions, Entry, Fate, Ledger
 from wgfo.probes.stamp_packet import Reply
 from wgfo.probes.targets import Endpoint, parse_endpoint, split_host_port
 
@@ -67,22 +67,25 @@ def report(sessions: Iterable[Session], ports: Container[int], now_us: int) -> F
     """
     directions = Directions()
     flows: list[FlowTally] = []
+    ended: list[Entry] = []
     oldest_us = now_us
     for session in sessions:
         directions += session.ledger.directions()
         flows += _tallies(session, ports)
+        ended += [entry for entry in session.ledger.entries if entry.fate is not Fate.OPEN]
         oldest_us = min([oldest_us, *(entry.sent_us for entry in session.ledger.entries)])
-    if not flows:
+    if not ended:
         return None
+    lost = sum(entry.counted_lost for entry in ended)
     return FlowReport(
         kind=KIND,
         window_us=now_us - oldest_us,
-        sent=sum(flow.sent for flow in flows),
-        lost=sum(flow.lost for flow in flows),
+        sent=len(ended),
+        lost=lost,
         lost_forward=directions.forward,
         lost_return=directions.back,
         flows=tuple(flows),
-        text=describe(flows, directions.forward, directions.back),
+        text=describe(flows, Losses(len(ended), lost, directions.forward, directions.back)),
     )
 
 
