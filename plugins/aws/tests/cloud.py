@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -519,7 +520,7 @@ def _items(text: str) -> Iterator[str]:
 class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
         pass
 
     def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
@@ -561,9 +562,7 @@ class Server:
         request = Request(form.get("Action", ""), form)
         cloud = self._clouds.get(name)
         try:
-            if cloud is None:
-                raise Dropped
-            status, headers, answer = cloud.handle(request, lambda: self._forward(environ, body))
+            status, headers, answer = _answered(cloud, request, lambda: self._forward(environ, body))
         except Dropped:
             _cut(environ["werkzeug.socket"])
             status, headers, answer = "500 Dropped", [], b""
@@ -573,13 +572,17 @@ class Server:
 
     def _forward(self, environ: dict[str, Any], body: bytes) -> Answer:
         """Ask moto."""
-        from io import BytesIO
-
         told: list[Any] = []
         inner = {**environ, "PATH_INFO": "/", "wsgi.input": BytesIO(body), "REQUEST_URI": "/", "RAW_URI": "/"}
         parts = self._moto(inner, lambda status, headers, _info=None: told.extend((status, headers)))
         answer = b"".join(parts)
         return told[0], list(told[1]), answer
+
+
+def _answered(cloud: Cloud | None, request: Request, forward: Callable[[], Answer]) -> Answer:
+    if cloud is None:
+        raise Dropped
+    return cloud.handle(request, forward)
 
 
 def _cut(connection: socket.socket) -> None:

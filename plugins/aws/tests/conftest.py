@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from plugins.aws.tests.cloud import REGION, Server
+from plugins.aws.tests.rig import Rig, rig_on
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,9 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEEXAMPLE00")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example-secret-of-the-tests")
+
+
+@pytest.fixture
+def rig(aws_server: Server) -> Iterator[Rig]:
+    with rig_on(aws_server) as made:
+        yield made

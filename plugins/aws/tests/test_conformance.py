@@ -102,7 +102,7 @@ class VpcWorld(ProviderWorld):
     async def release(self) -> None:
         self.cloud.release()
         while self.cloud.busy:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # noqa: ASYNC110 - its requests end in threads
 
     async def heal(self) -> None:
         self.cloud.heal()
