@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.world import (
+    ABSENT,
     TARGETS,
     A,
     B,
     C,
     Fault,
     RequestKind,
+    Table,
     World,
     policy,
     seconds,
@@ -309,6 +311,17 @@ def test_the_start_follows_what_most_routes_say() -> None:
     world.run(5)
     [found] = [one for one in world.log if isinstance(one, Established)]
     assert (found.path, found.found_in) == (B, "observed")
+
+
+def test_a_start_with_every_path_dead_and_no_route_pages() -> None:
+    group = policy()
+    table = Table(hop=ABSENT)
+    world = World(group, tables={group.sets[0].id: table}, faults=[Fault((A, B), 0, 60)]).run(30)
+    assert world.desired is None
+    assert "no_usable_path" in world.alarms
+    world.run(120)
+    assert world.desired == A
+    assert world.alarms == set()
 
 
 def test_a_forced_switch_holds_on_a_dead_path_and_pages() -> None:

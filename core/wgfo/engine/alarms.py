@@ -44,7 +44,9 @@ def grace_us(policy: GroupPolicy) -> int:
 def _no_usable_path(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:
     """Nothing to escape to. A path that only lacks an answer newer than the fault gets three rounds to prove."""
     desired = state.selection.desired
-    if desired is None or not state.judgements[desired].failing or state.isolated:
+    if desired is None:
+        return _none_to_start_with(policy, state)
+    if not state.judgements[desired].failing or state.isolated:
         return None
     situation = situation_of(policy, state, now_us)
     why = {
@@ -61,6 +63,15 @@ def _no_usable_path(policy: GroupPolicy, state: GroupState, now_us: int) -> Hold
     return Holding(
         f"{desired} is down ({fault.reason if fault else ''}); {others or 'no other path'}", page=True
     )
+
+
+def _none_to_start_with(policy: GroupPolicy, state: GroupState) -> Holding | None:
+    """Say that no path was ever desired because every one that is seen is down."""
+    seen = {path.name: state.judgements[path.name] for path in policy.paths if path.visible}
+    if not seen or any(judged.state is not PathState.DOWN for judged in seen.values()):
+        return None
+    why = "; ".join(f"{name}: {judged.fault.reason if judged.fault else ''}" for name, judged in seen.items())
+    return Holding(f"no path is up ({why})", page=True)
 
 
 def _remote_down(_policy: GroupPolicy, state: GroupState, _now_us: int) -> Holding | None:
