@@ -157,8 +157,7 @@ class MemoryProvider:
     def _of(route_set: RouteSet, standing: Standing) -> Iterator[Entry]:
         return (standing[prefix] for prefix in route_set.prefixes if prefix in standing)
 
-    @staticmethod
-    def meaning(route_set: RouteSet, entry: Entry | None) -> Observed:
+    def meaning(self, route_set: RouteSet, entry: Entry | None) -> Observed:
         """Say which candidate a route means."""
         if entry is None:
             return Absent()
@@ -201,7 +200,7 @@ class MemoryProvider:
         for prefix in change.route_set.prefixes:
             entry = standing.get(prefix)
             observed = self.meaning(change.route_set, entry)
-            if observed == PathHop(change.path):
+            if self.is_done(change, prefix, observed):
                 tally.unchanged += 1
             elif self.is_others(change, observed):
                 text = f"table {change.route_set.table}: {prefix} has a route of others; delete or adopt it"
@@ -209,6 +208,11 @@ class MemoryProvider:
             else:
                 todo.append((prefix, entry))
         return todo
+
+    def is_done(self, change: SetChange, prefix: Prefix, observed: Observed) -> bool:
+        """Whether a destination needs no write."""
+        del prefix
+        return observed == PathHop(change.path)
 
     def is_others(self, change: SetChange, observed: Observed) -> bool:
         """Whether a route is foreign and to be left alone."""
