@@ -34,7 +34,8 @@ KeyFileOption = Annotated[
     ),
 ]
 MaxSessionsOption = Annotated[
-    int, typer.Option("--max-sessions", min=1, max=1_000_000, help="Sessions that are remembered.")
+    int,
+    typer.Option("--max-sessions", min=0, max=1_000_000, help="Sessions that are remembered; 0: stateless."),
 ]
 RateOption = Annotated[
     int, typer.Option("--rate", min=1, max=1_000_000, help="Packets a second from one source address.")

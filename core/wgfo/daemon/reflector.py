@@ -21,7 +21,7 @@ from typing import Final
 
 from wgfo.daemon import notify
 from wgfo.plugin import WgfoError
-from wgfo.probes.ancillary import IP_PKTINFO, SO_TIMESTAMPNS
+from wgfo.probes.ancillary import IP_PKTINFO, SO_TIMESTAMPNS, widen
 from wgfo.probes.reflect import Datagram, Reflector
 from wgfo.probes.stamp_packet import PORT
 from wgfo.probes.targets import Endpoint, join_host_port, parse_endpoint, split_host_port
@@ -180,6 +180,7 @@ def _open(listen: Listen, device: str | None) -> socket.socket:
 
 def _configure(sock: socket.socket, family: socket.AddressFamily) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    widen(sock)
     if family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)

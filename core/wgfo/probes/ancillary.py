@@ -23,11 +23,22 @@ _PKTINFO6: Final = struct.Struct("@16sI")
 _EXTENDED_ERR: Final = struct.Struct("@IBBBBII")
 _ORIGIN_ICMP: Final = frozenset({2, 3})
 
+_SO_RCVBUFFORCE: Final = 33
+_RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
+
 _MAX_AGE_US: Final = 10_000_000
 _CLOCKS_TOGETHER_US: Final = 200
 _SLACK_US: Final = 1000
 
 Ancillary = Iterable[tuple[int, int, bytes]]
+
+
+def widen(sock: socket.socket) -> None:
+    """Ask for a receive buffer that outlasts a stall: beyond ``rmem_max`` where the process may."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
 
 
 def read_arrival(ancillary: Ancillary) -> tuple[int, int]:

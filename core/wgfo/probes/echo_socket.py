@@ -33,6 +33,7 @@ from wgfo.probes.ancillary import (
     read_arrival,
     read_error,
     received_us,
+    widen,
 )
 from wgfo.probes.echo import Echo, build_request, parse_quoted_request, parse_reply
 from wgfo.probes.egress import Egress
@@ -40,7 +41,6 @@ from wgfo.probes.targets import Endpoint
 from wgfo.probes.verdicts import OTHER_PATH, IcmpError
 
 # Linux's numbers (asm-generic/socket.h, linux/in.h, in6.h, icmp.h) that Python's socket module does not name.
-_SO_RCVBUFFORCE: Final = 33
 _IP_MTU_DISCOVER: Final = 10
 _IPV6_MTU_DISCOVER: Final = 23
 _PMTUDISC_DONT: Final = 0
@@ -54,7 +54,6 @@ _ONLY_ECHO_REPLY_6: Final = struct.pack("=8I", *[0xFFFFFFFF & ~(2 * (n == 129 //
 _BUFFER_BYTES: Final = 256
 """An IPv4 header with options, ICMP's header and our stamp; what is longer may be cut off."""
 _ANCILLARY_BYTES: Final = 256
-_RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _MAX_READS: Final = 100_000
 """Of one draining: more than the receive buffer can hold."""
 
@@ -155,7 +154,7 @@ class EchoSocket:
 
     def _configure(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        _widen(sock)
+        widen(sock)
         discover = _PMTUDISC_PROBE if self._dont_fragment else _PMTUDISC_DONT
         if self.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -284,14 +283,6 @@ class EchoSocket:
             mine = flight.via is self and flight.host == host
             if mine and (flight.echo.ident, flight.echo.seq) == quoted:
                 flight.reason = error.reason()
-
-
-def _widen(sock: socket.socket) -> None:
-    """Ask for a receive buffer that outlasts a stall: beyond ``rmem_max`` where the process may."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
 
 
 def _not_permitted(what: str) -> str:

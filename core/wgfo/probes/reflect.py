@@ -37,6 +37,8 @@ IDLE_US: Final = 900_000_000
 MAX_SESSIONS: Final = 10_000
 RATE: Final = 1_000
 """Packets a second from one source address; as many may come at once."""
+_MAX_SOURCES: Final = 10_000
+"""Source addresses whose rate is remembered; a flood of more makes room for itself."""
 _PRIVILEGED: Final = 1024
 _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
@@ -121,7 +123,7 @@ class Reflector:
 
     Args:
         key: of the authenticated mode; None: the open one.
-        max_sessions: how many sessions, and how many sources, are remembered.
+        max_sessions: how many sessions are remembered; 0: none, it is stateless.
         rate: packets a second from one source address.
         wall_clock_ns: for the time of the reply.
     """
@@ -224,7 +226,7 @@ class Reflector:
     def _bucket(self, source: str, now_us: int) -> _Bucket:
         bucket = self._buckets.get(source)
         if bucket is None:
-            if len(self._buckets) >= self.max_sessions:
+            if len(self._buckets) >= _MAX_SOURCES:
                 self._buckets.popitem(last=False)
             bucket = self._buckets[source] = _Bucket(self.rate * _US, now_us)
         self._buckets.move_to_end(source)
