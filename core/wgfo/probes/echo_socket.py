@@ -130,7 +130,7 @@ class EchoSocket:
             self._bind(sock)
         except PermissionError as error:
             sock.close()
-            raise ProbeError(_not_permitted(f"{self.egress}: {error.strerror}")) from None
+            raise ProbeError(_not_permitted(f"{self.egress}: {error.strerror}")) from error
         except OSError:
             sock.close()
             raise
@@ -148,7 +148,7 @@ class EchoSocket:
         try:
             sock = socket.socket(self.family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         except PermissionError as error:
-            raise ProbeError(_not_permitted(str(error.strerror))) from None
+            raise ProbeError(_not_permitted(str(error.strerror))) from error
         self._raw = True
         return sock
 

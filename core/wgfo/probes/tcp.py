@@ -140,6 +140,6 @@ def check_egress(egress: Egress) -> None:
         raise ProbeError(
             f"a socket cannot leave by {egress} ({error.strerror}): marks need CAP_NET_ADMIN or CAP_NET_RAW; "
             'grant it (AmbientCapabilities= in the unit), or use bind = "device"'
-        ) from None
+        ) from error
     except OSError:
         return
