@@ -20,7 +20,7 @@ from wgfo.cli.screen import duration, percent
 from wgfo.engine.decisions import AlarmName
 from wgfo.engine.events import Override, OverrideKind
 from wgfo.engine.report import AlarmReport, GroupState
-from wgfo.model import Absent, Layer, PathState, RouteException, SetObservation, Verdict
+from wgfo.model import Absent, FlowReport, Layer, PathState, RouteException, SetObservation, Verdict
 
 
 @pytest.fixture
@@ -52,6 +52,21 @@ def daemon(control, source):
 
 
 # --- status -------------------------------------------------------------------------------------------------
+
+
+def flow_report(text):
+    return FlowReport("stamp", 25_500_000, 16, 4, 4, 0, (), text)
+
+
+def test_losses_by_flow_and_direction_stand_below_the_paths(cli, daemon, control, source):
+    lost = flow_report("a quarter of the flows, all of the time: lost towards the far side")
+    source.path_flows = {("cloud", "primary"): [flow_report("")], ("cloud", "secondary"): [lost]}
+    _, out, _ = cli("status", "--control", str(control))
+    assert [line for line in out.splitlines() if "stamp" in line] == [
+        "  secondary, stamp over 25.5 s: a quarter of the flows, all of the time: lost towards the far side"
+    ]
+    _, out, _ = cli("status", "--control", str(control), "--json")
+    assert json.loads(out)["groups"][0]["paths"][1]["flows"][0]["lost_forward"] == 4
 
 
 def test_status_is_zero_when_all_is_well(cli, daemon, control):

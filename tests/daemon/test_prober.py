@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.daemon.fakes import (
     MS_US,
     SECOND_US,
     FakeNet,
+    FakeProbe,
     Heard,
     Sent,
     Spawned,
@@ -18,7 +20,7 @@ from tests.daemon.fakes import (
 
 from wgfo.daemon.prober import Prober
 from wgfo.engine.events import RoundClosed
-from wgfo.model import Outcome
+from wgfo.model import FlowReport, Outcome
 from wgfo.plugin import ProbeError
 from wgfo.simulate.loop import VirtualTime
 
@@ -335,5 +337,65 @@ def test_many_schedules_do_not_start_in_one_burst(count):
         starts = [sent.at_us for sent in net.of("primary")]
         assert len(starts) == count
         assert len(set(starts)) == 3
+
+    play(scenario)
+
+
+# --- flows --------------------------------------------------------------------------------------------------
+
+
+class FlowProbe(FakeProbe):
+    """A fake that knows something of its flows, or fails to say it."""
+
+    error: Exception | None = None
+
+    def flow_report(self):
+        if self.error is not None:
+            raise self.error
+        return FlowReport("fake", SECOND_US, 1, 0, 0, 0, (), str(self._context.path.name))
+
+
+def flow_group(name: str, net: FakeNet, *, error: Exception | None = None):
+    def opened(context, _options):
+        probe = FlowProbe(net, context)
+        probe.error = error
+        return probe
+
+    return group_setup(name, round_setup(replace(net.offer(), open=opened)))
+
+
+def test_what_a_probe_says_of_its_flows_is_told_to_every_group_that_shares_it():
+    async def scenario(clock, spawn):
+        _, _, prober = started(
+            clock, spawn, lambda net: flow_group("g", net), lambda net: flow_group("h", net)
+        )
+        await passing(clock, SECOND_US)
+        told = {key: [one.text for one in found] for key, found in prober.flow_reports().items()}
+        assert {key: texts[0] for key, texts in told.items()} == {
+            (group, path): path for group in ("g", "h") for path in ("primary", "secondary")
+        }
+
+    play(scenario)
+
+
+def test_a_probe_without_flows_says_nothing_of_them():
+    async def scenario(clock, spawn):
+        _, _, prober = started(clock, spawn, one_group)
+        await passing(clock, SECOND_US)
+        assert prober.flow_reports() == {}
+
+    play(scenario)
+
+
+def test_a_probe_that_fails_to_say_its_flows_is_made_anew():
+    async def scenario(clock, spawn):
+        net, heard, prober = started(
+            clock, spawn, lambda net: flow_group("g", net, error=RuntimeError("no idea"))
+        )
+        await passing(clock, SECOND_US)
+        assert prober.flow_reports() == {}
+        await passing(clock, 3 * SECOND_US)
+        assert "no idea" in heard.problems[0]
+        assert len(net.opened) > 2
 
     play(scenario)

@@ -12,7 +12,7 @@ from wgfo.daemon.control import render
 from wgfo.engine.decisions import AlarmName, Rule
 from wgfo.engine.events import Override, OverrideKind
 from wgfo.engine.report import AlarmReport, GroupState
-from wgfo.model import Absent, Foreign, PathHop, RouteException, SetObservation
+from wgfo.model import Absent, FlowReport, FlowTally, Foreign, PathHop, RouteException, SetObservation
 from wgfo.telemetry.switches import SwitchRecord
 
 REFERENCE = json.loads("""
@@ -41,6 +41,37 @@ def shown(*reports, **options):
 def test_the_reference_example_comes_out_key_by_key_and_value_by_value():
     result = shown(example_report(paths=(example_path(reason="…"),), reason="…"))
     assert result == REFERENCE
+
+
+def test_a_path_shows_its_flows_where_a_probe_has_something_to_say_of_them():
+    flows = FlowReport(
+        "stamp",
+        25_500_000,
+        16,
+        4,
+        3,
+        1,
+        (FlowTally("10.20.1.10:862", 50_000, 4, 4, 4), FlowTally("10.20.1.10:862", 50_001, 12, 0, 0)),
+        "half of the flows",
+    )
+    given = replace(view(), flows={("cloud", "secondary"): [flows]})
+    first, second = render.status([example_report()], given)["groups"][0]["paths"]
+    assert "flows" not in first
+    assert second["flows"] == [
+        {
+            "kind": "stamp",
+            "text": "half of the flows",
+            "window_seconds": 25.5,
+            "sent": 16,
+            "lost": 4,
+            "lost_forward": 3,
+            "lost_return": 1,
+            "by_flow": [
+                {"target": "10.20.1.10:862", "source_port": 50_000, "sent": 4, "lost": 4},
+                {"target": "10.20.1.10:862", "source_port": 50_001, "sent": 12, "lost": 0},
+            ],
+        }
+    ]
 
 
 def test_timers_are_only_added_when_asked_for():
