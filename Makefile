@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo lab test bench check format constraints clean
+.PHONY: help setup tools demo lab test acceptance bench check format constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,10 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 
 test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
 	@scripts/bootstrap promtool
-	@scripts/contained $(BIN)/python -m pytest $(or $(ARGS),--cov)
+	@$(if $(ARGS),scripts/contained $(BIN)/python -m pytest $(ARGS),scripts/test)
+
+acceptance: setup ## failover of real packets, a dark site at PHASES=50 random phases
+	@PHASES=$(or $(PHASES),50) scripts/contained $(BIN)/python -m pytest tests/acceptance
 
 bench: setup ## how long the hot paths take here
 	@for script in tests/bench/[a-z]*.py; do \
