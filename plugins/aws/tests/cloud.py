@@ -216,8 +216,11 @@ class Cloud:
         self.seen: list[Request] = []
         self._log, self._changed = log, changed
         self._stalled: list[tuple[threading.Event, list[bool]]] = []
+        self.most = 0
+        """Requests that were handled at the same time."""
         self._under_way = 0
-        self._past: dict[str, tuple[float, dict[str, Route]]] = {}
+        self._past: dict[str, list[tuple[float, dict[str, Route]]]] = {}
+        """Of each table what stood since when, from the first change on that reads may be behind."""
         self._kinds = itertools.cycle(range(3))
         with _moto:
             self.backend = ec2_backends[account][REGION]
@@ -246,6 +249,7 @@ class Cloud:
         with _moto:
             image = next(iter(self.backend.describe_images())).id
             kwargs = {"subnet_id": self.subnet.id, "instance_type": "t3.micro", "security_group_ids": []}
+            kwargs |= {"is_instance_type_default": True, "region_name": REGION}
             made = self.backend.run_instances(image, 1, b"", [], **kwargs).instances[0]
             for nic in made.nics.values():
                 nic.source_dest_check = False
@@ -289,21 +293,17 @@ class Cloud:
 
     def put(self, table: str, prefix: str, target: str, origin: str = "CreateRoute") -> None:
         """Write a route as somebody else would."""
-        with _moto:
-            self._remember(table)
+        with _moto, self._changing(table):
             made = self._make(table, prefix, target)
             if origin != "CreateRoute":
                 made._origin = origin  # type: ignore[attr-defined]
                 self._routes(table)[f"{table}~{prefix}~{origin}"] = made
             else:
                 self._routes(table)[f"{table}~{prefix}"] = made
-            self._changed(table)
 
     def drop(self, table: str, prefix: str) -> None:
-        with _moto:
-            self._remember(table)
+        with _moto, self._changing(table):
             self._routes(table).pop(f"{table}~{prefix}", None)
-            self._changed(table)
 
     def remove_table(self, table: str) -> None:
         with _moto:
@@ -326,6 +326,7 @@ class Cloud:
 
     def heal(self) -> None:
         self.faults = Faults()
+        self._past.clear()
         self._end_stalls(land=False)
 
     def release(self) -> None:
@@ -347,11 +348,18 @@ class Cloud:
         if not ended.wait(30) or not verdict[0]:
             raise Dropped
 
-    def _remember(self, table: str) -> None:
-        """Keep what stands before a change, for reads that are behind."""
-        if self.faults.lag_ms:
-            until = time.monotonic() + self.faults.lag_ms / 1000
-            self._past[table] = (until, {key: copy.copy(one) for key, one in self._routes(table).items()})
+    @contextlib.contextmanager
+    def _changing(self, table: str) -> Iterator[None]:
+        """Remember what stood before a change and after it, for reads that are behind; then tell of it."""
+        if self.faults.lag_ms and table not in self._past:
+            self._past[table] = [(0.0, self._copy(table))]
+        yield
+        if table in self._past:
+            self._past[table].append((time.monotonic(), self._copy(table)))
+        self._changed(table)
+
+    def _copy(self, table: str) -> dict[str, Route]:
+        return {key: copy.copy(one) for key, one in self._routes(table).items()}
 
     # --- the server's side ----------------------------------------------------------------------------------
 
@@ -366,6 +374,7 @@ class Cloud:
             else contextlib.nullcontext()
         )
         self._under_way += 1
+        self.most = max(self.most, self._under_way)
         try:
             with entered:
                 return self._faulty(request, forward)
@@ -423,12 +432,10 @@ class Cloud:
         return None
 
     def _write(self, request: Request, forward: Callable[[], Answer]) -> Answer:
-        with _moto:
-            self._remember(request.table)
+        with _moto, self._changing(request.table):
             answer = forward()
             if answer[0].startswith("200"):
                 self._repair(request)
-                self._changed(request.table)
             return answer
 
     def _repair(self, request: Request) -> None:
@@ -449,11 +456,11 @@ class Cloud:
 
     @contextlib.contextmanager
     def _as_it_was(self) -> Iterator[None]:
-        now = time.monotonic()
+        then = time.monotonic() - self.faults.lag_ms / 1000
         stale = {
-            table: past
-            for table, (until, past) in self._past.items()
-            if self.faults.lag_ms and until > now and table in self.backend.route_tables
+            table: next(routes for since, routes in reversed(past) if since <= then)
+            for table, past in self._past.items()
+            if self.faults.lag_ms and table in self.backend.route_tables
         }
         if not stale or not self.faults.stale():
             yield
@@ -519,6 +526,9 @@ def _items(text: str) -> Iterator[str]:
 
 class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = (
+        True  # head and body are two packets: the second would wait for an acknowledgement
+    )
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         pass

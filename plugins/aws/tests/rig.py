@@ -36,8 +36,9 @@ PREFIXES = ("10.20.0.0/16", "10.21.0.0/16", "fd20::/32")
 class Rig:
     """A cloud with one table and an interface for each of two paths."""
 
-    def __init__(self, cloud: Cloud, url: str) -> None:
+    def __init__(self, cloud: Cloud, url: str, log: RequestLog) -> None:
         self.cloud = cloud
+        self.log = log
         self.url = url
         self.options = AwsOptions(region=REGION, endpoint_url=url)
         self.table = cloud.table()
@@ -113,6 +114,7 @@ class Rig:
 @contextlib.contextmanager
 def rig_on(server: Server, **options: str) -> Iterator[Rig]:
     """Make a cloud and a rig on it."""
-    cloud = Cloud(RequestLog(), lambda _table: None, **options)
+    log = RequestLog()
+    cloud = Cloud(log, lambda _table: None, **options)
     with server.serving(cloud) as url:
-        yield Rig(cloud, url)
+        yield Rig(cloud, url, log)

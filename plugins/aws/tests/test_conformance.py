@@ -101,8 +101,8 @@ class VpcWorld(ProviderWorld):
 
     async def release(self) -> None:
         self.cloud.release()
-        while self.cloud.busy:
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - its requests end in threads
+        while self.cloud.busy:  # noqa: ASYNC110 - its requests end in threads
+            await asyncio.sleep(0.005)
 
     async def heal(self) -> None:
         self.cloud.heal()

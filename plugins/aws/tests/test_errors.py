@@ -122,7 +122,8 @@ def test_a_missing_route_is_told_from_other_wrong_values(code: str, message: str
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out(secret: str) -> None:
-    text = f"User: arn:aws:sts::111122223333:assumed-role/wgfo/i-0123 is not authorized. {secret} on rtb-0123456789abcdef0"
+    who = "User: arn:aws:sts::111122223333:assumed-role/wgfo/i-0123 is not authorized"
+    text = f"{who}. {secret} on rtb-0123456789abcdef0"
     found = scrub(text)
     assert secret not in found
     assert "assumed-role/wgfo/i-0123" in found
