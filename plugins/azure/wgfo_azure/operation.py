@@ -95,8 +95,8 @@ def looked(answer: Response, way: Way, url: str) -> Progress:
         ending = Ending.RUNNING if running else Ending.SUCCEEDED
     else:
         ending = _ENDINGS.get(state.lower(), Ending.RUNNING)
-    if way is Way.LOCATION and ending is Ending.RUNNING:
-        way, url = Way.ROUTE, ""  # the operation is over, the route is not: it tells the rest itself
+    if way is Way.LOCATION and (ending is Ending.RUNNING or not state):
+        return Progress(Ending.RUNNING, Way.ROUTE)  # the operation is over; how it ended the route tells
     bad = ending in (Ending.FAILED, Ending.CANCELED)
     why = refusal(0, answer.body, {}, answer.now_s) if bad else None
     return Progress(ending, way, url, asked_ms, why)

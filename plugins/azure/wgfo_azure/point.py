@@ -14,7 +14,7 @@ from typing import Final
 from wgfo.model import FailureKind, Foreign, Prefix, SetChange, SetOutcome, WriteFailure
 from wgfo.plugin import Permit, ProviderError, Withdrawn
 from wgfo_azure.config import HopSpec, read_hop
-from wgfo_azure.routes import Route, State, Table, as_network, meaning, token
+from wgfo_azure.routes import Route, Table, as_network, in_place, meaning, token
 from wgfo_azure.writer import NotTaken, Writer
 
 _IPV6: Final = 6
@@ -26,8 +26,6 @@ class Write:
 
     prefix: Prefix
     standing: Route | None
-    awaited: bool = False
-    """It shows the wanted hop already, and an operation on it is running: see first how that ends."""
 
 
 @dataclass(slots=True)
@@ -65,12 +63,10 @@ def plan(change: SetChange, table: Table, writer: Writer) -> Plan:
         problem = _problem(change, table, hop, prefix, standing)
         if problem is not None:
             made.failures.append(problem)
-        elif standing is None or standing.hop != hop or writer.may_be_undone(standing):
-            made.writes.append(Write(prefix, standing))
-        elif standing.state is State.IN_FORCE:
+        elif standing is not None and in_place(standing, hop) and not writer.may_be_undone(standing):
             made.unchanged += 1
         else:
-            made.writes.append(Write(prefix, standing, awaited=standing.state is State.RUNNING))
+            made.writes.append(Write(prefix, standing))
     return made
 
 
@@ -103,7 +99,7 @@ async def carry_out(made: Plan, change: SetChange, writer: Writer, permit: Permi
     hop = read_hop(change.hop)
     for number, one in enumerate(made.writes):
         try:
-            written = await writer.write(one.prefix, one.standing, hop, permit, awaited=one.awaited)
+            written = await writer.write(one.prefix, one.standing, hop, permit)
         except NotTaken as stop:
             made.failures.append(_of_all(stop.error))
             made.not_attempted = len(made.writes) - number

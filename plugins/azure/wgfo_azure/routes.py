@@ -151,6 +151,11 @@ def route_name(prefix: Prefix) -> str:
     return f"wgfo-{re.sub('[^0-9a-f]', '-', prefix)}"[:_NAME_MOST]
 
 
+def in_place(route: Route, hop: HopSpec) -> bool:
+    """Whether traffic follows a hop already."""
+    return route.hop == hop and route.state is State.IN_FORCE
+
+
 def body_for(prefix: Prefix, hop: HopSpec, standing: Route | None) -> dict[str, Any]:
     """Return what is sent to point a destination at a hop; everything else a route holds stays."""
     held = standing.properties if standing else {"addressPrefix": prefix}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Final
 
@@ -15,13 +16,14 @@ from wgfo.plugin import (
     Permit,
     ProviderError,
     Transient,
+    Unsupported,
     Withdrawn,
 )
 from wgfo_azure.client import ArmClient
 from wgfo_azure.config import HopSpec
 from wgfo_azure.errors import Refusal, operation_failed
 from wgfo_azure.operation import Ending, Pace, Progress, Way
-from wgfo_azure.routes import Route, Table, body_for, read_route
+from wgfo_azure.routes import Route, State, Table, body_for, in_place, read_route
 from wgfo_azure.unsettled import Unsettled
 
 _FOR_ALL: Final = (Transient, Denied, NotFound)
@@ -60,9 +62,7 @@ class Writer:
         """Whether an earlier write without an answer may still change this route."""
         return self._unsettled.may_land(self._table.ref, route)
 
-    async def write(
-        self, prefix: Prefix, standing: Route | None, hop: HopSpec, permit: Permit, *, awaited: bool
-    ) -> bool:
+    async def write(self, prefix: Prefix, standing: Route | None, hop: HopSpec, permit: Permit) -> bool:
         """Point one destination at a hop; return False if it turned out to be in place.
 
         Raises:
@@ -70,10 +70,10 @@ class Writer:
             ProviderError: this destination cannot be.
         """
         name = standing.name if standing else self._table.free_name(prefix)
-        if awaited and await self._came_true(name, permit):
-            return False
-        if standing is not None and (awaited or (self._wrote and self._table.shares_etags)):
-            standing = await self._again(standing, permit)
+        if standing is not None:
+            standing = await self._up_to_date(standing, permit)
+            if in_place(standing, hop) and not self.may_be_undone(standing):
+                return False
         await self._arm.prepare(permit)
         await permit.write()
         self._wrote = True
@@ -84,6 +84,19 @@ class Writer:
             raise
         self._unsettled.remove(self._table.ref, name)
         return True
+
+    async def _up_to_date(self, standing: Route, permit: Permit) -> Route:
+        """Read a route anew where its etag cannot be the one that was read.
+
+        That is so after the end of an operation that was running on it, and after a write of ours where the
+        routes of a table share their etag.
+        """
+        running = standing.state is State.RUNNING
+        if running:
+            await self._ended(standing.name, permit)
+        if running or (self._wrote and self._table.shares_etags):
+            return await self._again(standing, permit)
+        return standing
 
     async def _send(
         self, name: str, prefix: Prefix, standing: Route | None, hop: HopSpec, permit: Permit
@@ -110,16 +123,10 @@ class Writer:
 
     # --- operations -----------------------------------------------------------------------------------------
 
-    async def _came_true(self, name: str, permit: Permit) -> bool:
-        """Wait for an operation that was running before this call; say whether it succeeded."""
-        running = Progress(Ending.RUNNING, Way.ROUTE)
-        try:
-            await self._follow(name, running, permit)
-        except (OutcomeUnknown, Withdrawn):
-            raise
-        except ProviderError:
-            return False
-        return True
+    async def _ended(self, name: str, permit: Permit) -> None:
+        """Wait for the end, good or bad, of an operation that was running before this call."""
+        with contextlib.suppress(Transient, Conflict, Denied, NotFound, Unsupported):
+            await self._follow(name, Progress(Ending.RUNNING, Way.ROUTE), permit)
 
     async def _follow(self, name: str, progress: Progress, permit: Permit) -> None:
         """Poll an operation to its end; every poll takes a permit."""
