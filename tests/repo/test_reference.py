@@ -13,6 +13,7 @@ from tests.repo.tree import ROOT
 from wgfo.config import models
 from wgfo.probes.http import HttpOptions
 from wgfo.probes.icmp import IcmpOptions
+from wgfo.probes.stamp import StampOptions
 from wgfo.probes.tcp import TcpOptions
 from wgfo_linux.config import LinuxOptions
 
@@ -33,6 +34,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "Kind `icmp`": (IcmpOptions,),
     "Kind `tcp`": (TcpOptions,),
     "Kind `http`": (HttpOptions,),
+    "Kind `stamp`": (StampOptions,),
     "`[[group.route]]`": (models.Route,),
     "`[[group.service]]`": (models.Service,),
     "`[group.follow]`": (models.Follow, models.Leader),
