@@ -53,7 +53,9 @@ def test_every_file_ends_with_one_newline_and_has_no_trailing_blanks() -> None:
     assert bad == []
 
 
-@pytest.mark.parametrize("script", ["scripts/bootstrap", "scripts/contained", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", [".ci/run", *(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir())]
+)
 def test_a_script_is_executable_and_parses(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111
