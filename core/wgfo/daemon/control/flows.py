@@ -14,6 +14,12 @@ PathFlows = Mapping[tuple[GroupName, PathName], Sequence[FlowReport]]
 _US: Final = 1_000_000
 
 
+def path_flows(flows: PathFlows, group: GroupName, path: PathName) -> JsonObject:
+    """Return the key ``flows`` where a probe of the path has something to say, else nothing."""
+    reports = flows.get((group, path))
+    return {"flows": [flow_fields(one) for one in reports]} if reports else {}
+
+
 def flow_fields(report: FlowReport) -> JsonObject:
     """Return one probe's report on one path."""
     return {

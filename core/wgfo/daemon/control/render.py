@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wgfo.config.setup import GroupSetup, Setup
-from wgfo.daemon.control.flows import PathFlows, flow_fields
+from wgfo.daemon.control.flows import PathFlows, path_flows
 from wgfo.engine.events import Override
 from wgfo.engine.report import AlarmReport, GroupReport, GroupState, PathReport, SetReport, TargetReport
 from wgfo.model import (
@@ -112,7 +112,7 @@ def _group(report: GroupReport, setup: GroupSetup | None, view: View, *, timers:
         "reason": report.reason,
         "overrides": [_override(one) for one in report.overrides],
         "alarms": [_alarm(one, view) for one in report.alarms],
-        "paths": [_path(one) | _flows(report, one, view) for one in report.paths],
+        "paths": [_path(one) | path_flows(view.flows, report.name, one.name) for one in report.paths],
         "routes": [_route(one, sets.get(one.id), report.desired) for one in report.sets],
     }
     return shown | {"timers": _timers(report, view)} if timers else shown
@@ -152,12 +152,6 @@ def _left(until_us: int | None, view: View) -> float | None:
 
 def _path(path: PathReport) -> JsonObject:
     return path_fields(path) | {"role": "active" if path.active else "standby"}
-
-
-def _flows(report: GroupReport, path: PathReport, view: View) -> JsonObject:
-    """Return the key ``flows`` where a probe of the path has something to say, else nothing."""
-    reports = view.flows.get((report.name, path.name))
-    return {"flows": [flow_fields(one) for one in reports]} if reports else {}
 
 
 def path_fields(path: PathReport) -> JsonObject:
