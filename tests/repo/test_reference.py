@@ -11,13 +11,16 @@ from pydantic import BaseModel
 
 from tests.repo.tree import ROOT
 from wgfo.config import models
-from wgfo.probes.http import HttpOptions
-from wgfo.probes.icmp import IcmpOptions
-from wgfo.probes.stamp import StampOptions
-from wgfo.probes.tcp import TcpOptions
-from wgfo_linux.config import LinuxOptions
+from wgfo.plugin import LeaseOffer, ProbeOffer, RouteOffer
+from wgfo.plugin.manager import discover
 
 REFERENCE = ROOT / "docs/reference"
+INSTALLED = discover()
+OFFERS: list[RouteOffer | ProbeOffer | LeaseOffer] = [
+    *INSTALLED.routes.values(),
+    *INSTALLED.probes.values(),
+    *INSTALLED.leases.values(),
+]
 SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "Top level": (models.Config,),
     "`[daemon]`": (models.Daemon,),
@@ -25,21 +28,19 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "`[daemon.journal]`": (models.JournalLimits,),
     "`[site.NAME]`": (models.Site,),
     "`[provider.NAME]`": (models.Provider,),
-    "Kind `linux`": (LinuxOptions,),
     "`[[group]]` and `[profile.NAME]`": (models.Group,),
     "`detect`": (models.Detect, models.Loss, models.Recover, models.Latency),
     "`damping`": (models.Damping, models.MaxMoves),
     "`[[group.path]]`": (models.GroupPath,),
     "`[[group.probe]]`": (models.Probe,),
-    "Kind `icmp`": (IcmpOptions,),
-    "Kind `tcp`": (TcpOptions,),
-    "Kind `http`": (HttpOptions,),
-    "Kind `stamp`": (StampOptions,),
     "`[[group.route]]`": (models.Route,),
     "`[[group.service]]`": (models.Service,),
     "`[group.follow]`": (models.Follow, models.Leader),
     "`[lease]`": (models.LeaseSection,),
     "`[[notify]]`": (models.Notify,),
+    **{
+        f"Kind `{offer.kind}`": (offer.options_model,) for offer in OFFERS if offer.options_model.model_fields
+    },
 }
 CONVERTED = {"`[daemon.journal]`"}
 """Sections whose keys are all optional and whose text becomes another value: compared after validation."""
