@@ -154,6 +154,7 @@ class Faults:
     writes: Callable[[str, str], Refusal | None] = lambda _table, _prefix: None
     """Answer to a write of a table and prefix, DryRun included."""
     reads: Refusal | None = None
+    refused_actions: dict[str, Refusal] = field(default_factory=dict)
     bucket: Bucket | None = None
     """For writes."""
     broken_writes: bool = False
@@ -417,7 +418,7 @@ class Cloud:
             if found is None and bucket is not None and not bucket.take():
                 found = Refusal("RequestLimitExceeded", "Request limit exceeded.", "503 Service Unavailable")
             return found or self._mended(request)
-        return self.faults.reads
+        return self.faults.refused_actions.get(request.action) or self.faults.reads
 
     def _mended(self, request: Request) -> Refusal | None:
         """What moto does not look at."""
