@@ -272,9 +272,9 @@ class RunsOutOfPlaces(Broken):
         self._used: Counter[Prefix] = Counter()
 
     async def write(self, change: SetChange, prefix: Prefix, entry: Entry | None, permit: Permit) -> None:
-        self._used[prefix] += 1
-        if self._used[prefix] <= 10:
+        if self._used[prefix] < 10:
             await super().write(change, prefix, entry, permit)
+            self._used[prefix] += 1
 
 
 class BelievesWhatWasAccepted(Broken):

@@ -41,7 +41,7 @@ class MemoryWorld(ProviderWorld):
     retry_after_ms = 1_700
     slow_ms = 60
     deadline_ms = 200
-    lag_ms = 100
+    lag_ms = 200
 
     def __init__(self, **options: object) -> None:
         super().__init__()

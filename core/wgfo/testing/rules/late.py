@@ -17,6 +17,9 @@ from wgfo.testing.permit import RecordingPermit
 from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can
 
+_TRIES = 3
+"""On a busy machine a late landing may be over before the end of the call is noticed."""
+
 
 class LateWritesAreWaitedFor(Rule):
     """Rule 8."""
@@ -28,14 +31,16 @@ class LateWritesAreWaitedFor(Rule):
         one = bench.route_set(bench.prefixes[:1])
         provider = await bench.open(one)
         await bench.moved(provider, one, bench.a)
-        given_up = await _cancelled(bench, provider, one, bench.permit(), withdraw=True)
-        landed = await _landing(bench, one)
-        late_ms = (landed - given_up) * 1000
-        allowed = provider.capabilities.late_write_ms
-        assert late_ms <= allowed + bench.world.slow_ms / 2, (
-            f"a cancelled write landed {late_ms:.0f} ms after its call had ended, late_write_ms = {allowed}: "
-            f"declare how late it may be, or let the call end when the request has ended"
-        )
+        allowed_ms = provider.capabilities.late_write_ms
+        for _ in range(_TRIES):
+            given_up = await _cancelled(bench, provider, one, bench.permit(), withdraw=True)
+            late_ms = (await _landing(bench, one) - given_up) * 1000
+            assert late_ms <= allowed_ms + bench.world.slow_ms / 2, (
+                f"a cancelled write landed {late_ms:.0f} ms after the call ended, late_write_ms is {allowed_ms}; "
+                f"declare how late it may be, or let the call end when the request has ended"
+            )
+            await bench.world.heal()
+            await bench.moved(provider, one, bench.a)
 
     async def test_a_cancelled_call_sends_nothing_more(self, bench: Bench) -> None:
         bench.require(Can.SLOW, Can.REQUESTS)
