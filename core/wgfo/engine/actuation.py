@@ -46,6 +46,8 @@ from wgfo.model import (
 
 BACKOFF_FIRST_US: Final = SECOND_US
 BACKOFF_MOST_US: Final = 30 * SECOND_US
+BACKOFF_URGENT_US: Final = 6 * SECOND_US
+"""After an escape: routes stand within 10 s of the return of an API that was away, however long."""
 PERMANENT_RETRY_US: Final = 300 * SECOND_US
 """Rights may be granted and tables created while we run: a permanent failure is retried, rarely."""
 LOST_CALL_US: Final = 60 * SECOND_US
@@ -299,7 +301,7 @@ def _delay_us(
 
 def drive(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
     """Bring a set one step nearer to the goal; called after every event that may matter."""
-    track = _uncontended(_new_epoch(track, goal), goal, now_us)
+    track = _hurried(_uncontended(_new_epoch(track, goal, now_us), goal, now_us), goal, now_us)
     if track.phase is Phase.WRITING:
         return _overtake(track, goal, now_us)
     if track.phase in (Phase.READING, Phase.UNSURE):
@@ -319,11 +321,13 @@ def _level(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Dri
     return _repair(policy, track, goal, now_us)
 
 
-def _new_epoch(track: SetTrack, goal: Goal) -> SetTrack:
+def _new_epoch(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
     """Forget what belonged to an older epoch: tries, drift, back-off; the table itself is what it is."""
     if goal.epoch == track.epoch or track.phase is Phase.WRITING:
         return track
-    ready = track.phase in (Phase.SYNCED, Phase.BACKOFF, Phase.HELD) and track.observation is not None
+    settled = track.phase in (Phase.SYNCED, Phase.BACKOFF, Phase.HELD) or _merely_read(track)
+    ready = settled and track.observation is not None
+    out_since_us = track.out_since_us if track.out_since_us is not None else now_us
     return replace(
         track,
         phase=Phase.VERIFYING if ready else track.phase,
@@ -336,8 +340,21 @@ def _new_epoch(track: SetTrack, goal: Goal) -> SetTrack:
         drift_us=None,
         permanent=False,
         hold=Hold.NONE,
-        out_since_us=None if in_step(track, goal.desired) else track.out_since_us,
+        out_since_us=None if in_step(track, goal.desired) else out_since_us,
     )
+
+
+def _hurried(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
+    """Shorten the pause after a transient failure while traffic still goes where it cannot pass."""
+    soon_us = now_us + BACKOFF_URGENT_US
+    waits = track.phase is Phase.BACKOFF and track.next_us is not None and track.next_us > soon_us
+    in_vain = track.permanent or in_step(track, goal.desired)
+    return replace(track, next_us=soon_us) if waits and goal.urgent and not in_vain else track
+
+
+def _merely_read(track: SetTrack) -> bool:
+    """Whether the read under way is one of the period: a new epoch need not wait for it, least of all an escape."""
+    return track.phase is Phase.READING and track.converged_epoch == track.epoch
 
 
 def _overtake(track: SetTrack, goal: Goal, now_us: int) -> Driven:
