@@ -296,6 +296,16 @@ def test_the_base_class_is_small_or_that_of_the_shortest_interval() -> None:
     assert not found.policy.paths[0].anchor
 
 
+def test_a_kind_that_reaches_no_bare_address_leaves_the_anchor_to_the_next() -> None:
+    small = '[[group.probe]]\nkind = "tcp"\nclass = "small"\ntargets = ["10.20.1.10:862"]\n'
+    found = group(GOOD.replace("[[group.probe]]", small + "[[group.probe]]", 1))
+    assert [(one.kind, one.base, one.anchored) for one in found.policy.streams] == [
+        ("tcp", True, False),
+        ("icmp", True, True),
+    ]
+    assert found.policy.paths[0].anchor
+
+
 @pytest.mark.parametrize(("interval", "timeout_us"), [("1s", 800_000), ("100ms", 80_000), ("5s", 800_000)])
 def test_the_timeout_defaults_to_most_of_the_interval(interval: str, timeout_us: int) -> None:
     found = group(GOOD.replace('interval = "1s"', f'interval = "{interval}"'))

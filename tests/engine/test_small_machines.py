@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wgfo.engine import damping, window
+from tests.engine.world import policy, stream
+from wgfo.engine import damping, detection, window
 from wgfo.engine import handshake as hs
 from wgfo.engine.damping import Damping
+from wgfo.engine.events import RoundClosed
 from wgfo.engine.handshake import Handshake
 from wgfo.engine.judgement import TRANSITIONS, Signal
 from wgfo.engine.policy import SECOND_US, DampingRule
@@ -205,3 +207,16 @@ def test_the_path_table_is_complete() -> None:
 def test_a_path_rises_only_by_rising() -> None:
     ups = {key for key, after in TRANSITIONS.items() if after is PathState.UP and key[0] is not PathState.UP}
     assert {signal for _, signal in ups} == {Signal.RISEN}
+
+
+# --- anchors --------------------------------------------------------------------------------------------
+
+
+def test_the_anchor_is_that_of_the_first_base_stream_that_can_reach_one() -> None:
+    rules = policy(streams=(stream(0, anchored=False), stream(1)), sources=())
+    evidence = detection.nothing_yet(rules, rules.paths[0])
+    assert [track.anchor is None for track in evidence.streams] == [True, False]
+    good = ProbeResult(Outcome.OK, SECOND_US, 1000)
+    closed = RoundClosed(2 * SECOND_US, rules.paths[0].name, 1, 0, (good,) * 3, good)
+    assert detection.anchor_alive(rules, evidence) is None
+    assert detection.anchor_alive(rules, detection.round_closed(rules, evidence, closed))

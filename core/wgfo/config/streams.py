@@ -212,6 +212,8 @@ def _base_class(streams: Sequence[_Draft]) -> ProbeClass | None:
 
 
 def _stream(draft: _Draft, index: int, base: ProbeClass | None, fall: int) -> ProbeSetup:
+    is_base = draft.probe_class == base
+    anchors = _anchors(draft) if is_base else {}
     policy = StreamPolicy(
         index,
         draft.offer.kind,
@@ -220,10 +222,10 @@ def _stream(draft: _Draft, index: int, base: ProbeClass | None, fall: int) -> Pr
         draft.timeout_us,
         draft.targets,
         draft.stanza.fall or fall,
-        base=draft.probe_class == base,
+        base=is_base,
         act=draft.act,
+        anchored=not is_base or bool(anchors),
     )
-    anchors = _anchors(draft) if policy.base else {}
     return replace(_setup(draft), stream=policy, anchors=anchors)
 
 

@@ -56,7 +56,7 @@ def nothing_yet(policy: GroupPolicy, path: PathPolicy) -> PathEvidence:
     streams = tuple(
         StreamTrack(
             targets=tuple(Tally() for _ in stream.targets),
-            anchor=Tally() if stream.base and path.anchor else None,
+            anchor=Tally() if stream.base and stream.anchored and path.anchor else None,
         )
         for stream in policy.streams
     )

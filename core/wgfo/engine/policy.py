@@ -92,8 +92,10 @@ class StreamPolicy:
     """Identities of the targets, the same on every path; empty where the anchor stands in alone."""
     fall: int = 3
     base: bool = False
-    """Of the base class, to which the blackout rule applies; its rounds carry the anchor too."""
+    """Of the base class, to which the blackout rule applies; its rounds carry the anchor, where they can."""
     act: Act = Act.ALONE
+    anchored: bool = True
+    """Its rounds can carry the anchor; False where its kind reaches no bare address."""
 
 
 @dataclass(frozen=True, slots=True)
