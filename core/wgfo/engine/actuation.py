@@ -112,6 +112,8 @@ class SetTrack:
     permanent: bool = False
     out_since_us: int | None = None
     """Since when it is out of step with the desired path."""
+    unhurried: bool = False
+    """The platform asked for the pause, or the tries are in vain: an escape does not shorten it."""
     hint: bool = False
     """Something changed while a call was under way: read again afterwards."""
 
@@ -193,6 +195,7 @@ def _write_in_vain(policy: GroupPolicy, track: SetTrack, now_us: int) -> SetTrac
         written_us=None,
         good_since_us=None,
         next_us=now_us + _delay_us(policy, track, failures, permanent=False, asked_us=None),
+        unhurried=True,
         error="what was written is not what is read back",
     )
 
@@ -221,6 +224,7 @@ def observe_failed(policy: GroupPolicy, track: SetTrack, event: ObserveFailed) -
             phase=Phase.BACKOFF,
             failures=failures,
             next_us=event.at_us + delay_us,
+            unhurried=event.permanent or event.retry_after_us is not None,
             error=event.text,
             permanent=event.permanent,
             hint=False,
@@ -264,6 +268,7 @@ def _write_failed(policy: GroupPolicy, track: SetTrack, outcome: SetOutcome, now
             phase=Phase.BACKOFF,
             failures=failures,
             next_us=now_us + delay_us,
+            unhurried=permanent or asked_us is not None,
             error=_first_text(outcome),
             permanent=permanent,
             owned=owned,
@@ -348,8 +353,9 @@ def _hurried(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
     """Shorten the pause after a transient failure while traffic still goes where it cannot pass."""
     soon_us = now_us + BACKOFF_URGENT_US
     waits = track.phase is Phase.BACKOFF and track.next_us is not None and track.next_us > soon_us
-    in_vain = track.permanent or in_step(track, goal.desired)
-    return replace(track, next_us=soon_us) if waits and goal.urgent and not in_vain else track
+    if not (waits and goal.urgent) or track.unhurried or in_step(track, goal.desired):
+        return track
+    return replace(track, next_us=soon_us)
 
 
 def _merely_read(track: SetTrack) -> bool:
