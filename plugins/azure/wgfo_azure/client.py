@@ -32,7 +32,7 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.core.tools import get_arm_endpoints
 from azure.mgmt.network.aio import NetworkManagementClient
 
-from wgfo.plugin import Denied, NotFound, Permit, ProviderError, Transient, Unsupported
+from wgfo.plugin import Permit, ProviderError, Transient, Withdrawn
 from wgfo_azure.config import AzureOptions, Cloud, TableRef, is_loopback
 from wgfo_azure.errors import broken, late, refusal, safe, translated
 from wgfo_azure.operation import Progress, Response, Way, begun, looked
@@ -189,7 +189,12 @@ class ArmClient:
             return looked(await self.route(table, name, permit), Way.ROUTE, "")
         try:
             answer = await self._get(progress.url, permit, f"table {table}, operation on route {name}")
-        except (Denied, NotFound, Unsupported):  # forgotten, or not for us to see: the route itself tells
+        except Withdrawn:
+            raise
+        except ProviderError as error:
+            if progress.way is Way.STATUS and isinstance(error, Transient):
+                raise
+            # Forgotten, not for us to see, or (of a Location) how the operation itself failed: the route tells.
             return looked(await self.route(table, name, permit), Way.ROUTE, "")
         return looked(answer, progress.way, progress.url)
 

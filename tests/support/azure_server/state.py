@@ -6,7 +6,6 @@ succeeds. Where the operation fails, GET goes on showing the new hop, in state F
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ class Table:
     name: str
     etag: str
     routes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By lower-case name: the JSON of each."""
+    """By lower-case name: the JSON of each, replaced and never changed in place."""
     traffic: dict[str, str] = field(default_factory=dict)
     """Prefix to hop, as traffic really goes."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -147,7 +146,8 @@ class Platform:
             del table.routes[operation.route]
             table.traffic.pop(properties["addressPrefix"], None)
         else:
-            properties["provisioningState"] = operation.ending
+            state = {**properties, "provisioningState": operation.ending}
+            table.routes[operation.route] = {**route, "properties": state}
             if operation.ending == "Succeeded":
                 table.traffic[properties["addressPrefix"]] = hop_of(properties)
             self._stamp(table, operation.route)
@@ -179,9 +179,9 @@ class Platform:
     def _stamp(self, table: Table, name: str) -> None:
         """Give new etags to the table and to the route, or to all of them."""
         table.etag = self._etag()
-        stamped = table.routes.values() if self.faults.shared_etags else [table.routes[name.lower()]]
-        for route in stamped:
-            route["etag"] = table.etag if self.faults.shared_etags else self._etag()
+        shared = self.faults.shared_etags
+        for key in list(table.routes) if shared else [name.lower()]:
+            table.routes[key] = {**table.routes[key], "etag": table.etag if shared else self._etag()}
         self._remember(table)
 
     def _changed(self, table: Table, at_ms: int | None = None) -> None:
@@ -192,7 +192,7 @@ class Platform:
             listener(table)
 
     def _remember(self, table: Table) -> None:
-        table.past = [*table.past[-_PAST:], (self.clock.now_ms(), copy.deepcopy(table.routes))]
+        table.past = [*table.past[-_PAST:], (self.clock.now_ms(), dict(table.routes))]
 
     # --- views ----------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Platform:
 
     def table_json(self, table: Table) -> dict[str, Any]:
         state = "Updating" if table.operation else "Succeeded"
-        routes = copy.deepcopy(list(self.shown(table).values()))
+        routes = list(self.shown(table).values())
         return {
             "id": self.table_id(table),
             "name": table.name,
