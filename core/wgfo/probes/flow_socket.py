@@ -121,8 +121,8 @@ class FlowSockets:
                 return
 
     def _draw(self) -> int:
-        base = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST - self._count)
-        return base - base % self._count if self._count <= _LOWEST else base
+        """Return a first port at random; the blocks of different probes lie side by side, never across."""
+        return _LOWEST + self._count * secrets.randbelow((_HIGHEST - _LOWEST) // self._count)
 
     def _open(self, port: int) -> socket.socket:
         sock = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
