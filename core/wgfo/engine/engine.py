@@ -128,8 +128,10 @@ def _set_id(event: Event) -> RouteSetId | None:
     return None
 
 
-EVIDENCE_ALONE: Final = (RoundClosed, ReferenceClosed)
+EVIDENCE_ALONE: Final = (RoundClosed, ReferenceClosed, HandshakeRead)
 """Events that by themselves change neither routes, requests nor the time that is waited for."""
+CALM_KEEPING: Final = (*EVIDENCE_ALONE, SetObserved, ObserveFailed, SetChanged, WriteEnded, ServiceClosed)
+"""Events that tell nothing new of a path that is calm."""
 
 # --- what follows from it ---------------------------------------------------------------------------------
 
@@ -173,7 +175,7 @@ def _untroubled(policy: GroupPolicy, state: GroupState) -> bool:
 def _judge(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     closed = event if isinstance(event, RoundClosed) else None
     before = state.judgements
-    alone = isinstance(event, EVIDENCE_ALONE)
+    alone = isinstance(event, CALM_KEEPING)
     after = judgement.judge(scene_of(policy, state, event.at_us), before, closed, evidence_alone=alone)
     state = replace(state, judgements=after, isolated=is_isolated(policy, state))
     changed = tuple(

@@ -271,7 +271,7 @@ def _blackout_fault(
     fails = min(tally.fails for tally in tallies)
     return Fault(
         rule,
-        _blackout_reason(scene, evidence, rule, len(tallies), fails),
+        _blackout_reason(scene, evidence, rule, tallies, fails),
         max(tally.first_lost_us for tally in tallies),
         classes=tuple({stream.probe_class for stream in streams}),
         targets=tuple(target for stream in streams for target in stream.targets),
@@ -279,7 +279,9 @@ def _blackout_fault(
     )
 
 
-def _blackout_reason(scene: Scene, evidence: PathEvidence, rule: FaultRule, count: int, fails: int) -> str:
+def _blackout_reason(
+    scene: Scene, evidence: PathEvidence, rule: FaultRule, tallies: Sequence[Tally], fails: int
+) -> str:
     what = (
         "far gateway answers, hosts behind it do not"
         if rule is FaultRule.NOT_FORWARDING
@@ -294,7 +296,9 @@ def _blackout_reason(scene: Scene, evidence: PathEvidence, rule: FaultRule, coun
         layers.append(_HANDSHAKE_WORDS[state])
         if hs.churning(evidence.handshake):
             layers[-1] += " (renewed every few seconds, almost nothing received)"
-    hosts = f"{count} of {count} targets silent for {fails} rounds"
+    count = len(tallies)
+    said = ", ".join(dict.fromkeys(tally.reason for tally in tallies if tally.reason))
+    hosts = f"{count} of {count} targets silent for {fails} rounds" + (f": {said}" if said else "")
     return f"{', '.join([*layers, what])} ({hosts})"
 
 
