@@ -1,0 +1,1 @@
+"""Routes of Google Cloud VPC networks as a wgfo route provider."""
