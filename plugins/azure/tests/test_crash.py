@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
-from plugins.azure.tests.calls import B, HOP_A, HOP_B, TABLE, observe, opened, point, route_set
+from plugins.azure.tests.calls import HOP_A, HOP_B, TABLE, A, B, observe, opened, point, route_set
 from plugins.azure.tests.world import AzureWorld, azure_world, hop_json
 from tests.support.azure_server import Style
 
@@ -86,26 +86,19 @@ async def stalled(azure: AzureWorld, provider: AzureProvider) -> SetObservation:
 
 
 async def test_a_write_that_may_still_land_shows_as_residue(stalled: SetObservation) -> None:
-    assert stalled.majority == PathHop(route_set_path())
+    assert stalled.majority == PathHop(A)
     assert "may still land" in stalled.residue[0]
-    assert not stalled.in_sync_with(route_set_path())
-
-
-def route_set_path() -> str:
-    from plugins.azure.tests.calls import A  # noqa: PLC0415 - one use
-
-    return A
+    assert not stalled.in_sync_with(A)
 
 
 async def test_a_stalled_write_cannot_undo_a_newer_decision_however_late_it_lands(
     azure: AzureWorld, provider: AzureProvider, stalled: SetObservation
 ) -> None:
-    path = route_set_path()
-    assert (await point(provider, route_set(), path)).written == 1, "the route is fenced, though it stood"
-    assert (await observe(provider, route_set())).in_sync_with(path)
+    assert (await point(provider, route_set(), A)).written == 1, "the route is fenced, though it stood"
+    assert (await observe(provider, route_set())).in_sync_with(A)
     await azure.server.release()
     assert azure.platform.tables[TABLE].traffic == {"10.20.0.0/16": HOP_A}
-    assert (await observe(provider, route_set())).in_sync_with(path)
+    assert (await observe(provider, route_set())).in_sync_with(A)
 
 
 async def test_a_stalled_write_that_did_land_is_no_residue_any_more(
@@ -119,6 +112,5 @@ async def test_a_stalled_write_that_did_land_is_no_residue_any_more(
 async def test_a_route_is_fenced_once_and_then_left_alone(
     azure: AzureWorld, provider: AzureProvider, stalled: SetObservation
 ) -> None:
-    path = route_set_path()
-    await point(provider, route_set(), path)
-    assert (await point(provider, route_set(), path)).unchanged == 1
+    await point(provider, route_set(), A)
+    assert (await point(provider, route_set(), A)).unchanged == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from plugins.azure.tests.calls import A, B, HOP_A, HOP_B, PREFIX, TABLE, observe, opened, point, route_set
+from plugins.azure.tests.calls import HOP_A, HOP_B, PREFIX, TABLE, A, B, observe, opened, point, route_set
 from plugins.azure.tests.world import AzureWorld, azure_world, hop_json
 from tests.support.azure_server import Answer, Style
 from tests.support.azure_server.faults import DENIED
@@ -93,10 +93,9 @@ async def test_an_operation_that_outlasts_the_deadline_is_unknown() -> None:
 
 
 async def test_a_permit_withdrawn_while_polling_leaves_the_rest_unattempted() -> None:
-    async with azure_world(lro_ms=60_000) as world:
-        async with opened(world.server.url) as provider:
-            permit = RecordingPermit(reads=2)
-            outcome = await point(provider, route_set(PREFIX, "10.21.0.0/16"), A, permit=permit)
+    async with azure_world(lro_ms=60_000) as world, opened(world.server.url) as provider:
+        permit = RecordingPermit(reads=2)
+        outcome = await point(provider, route_set(PREFIX, "10.21.0.0/16"), A, permit=permit)
     assert (outcome.written, outcome.not_attempted, outcome.failures) == (0, 2, ())
 
 

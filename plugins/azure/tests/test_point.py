@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from plugins.azure.tests.calls import (
-    A,
-    B,
     HOP_A,
     HOP_B,
     PREFIX,
     TABLE,
+    A,
+    B,
     observe,
     opened,
     point,
@@ -20,6 +20,8 @@ from plugins.azure.tests.calls import (
 from plugins.azure.tests.world import AzureWorld, azure_world, hop_json
 
 from wgfo.model import Absent, FailureKind, Foreign, PathHop, SetObservation
+from wgfo.testing import RecordingPermit
+from wgfo.testing.loopwatch import heartbeat
 from wgfo_azure.provider import AzureProvider
 
 MORE = ("10.21.0.0/16", "10.22.0.0/16")
@@ -104,14 +106,8 @@ async def test_a_prefix_of_another_group_inside_ours_is_no_shadow(
 ) -> None:
     azure.platform.put(TABLE, "10.20.5.0/24", hop_json(HOP_A))
     inner, outer = route_set("10.20.5.0/24"), route_set()
-    found = await provider.observe((inner, outer), _permit())
+    found = await provider.observe((inner, outer), RecordingPermit())
     assert all(not one.shadows for one in found.values())
-
-
-def _permit() -> Any:
-    from wgfo.testing import RecordingPermit  # noqa: PLC0415 - one use
-
-    return RecordingPermit()
 
 
 async def test_hops_of_a_type_are_matched_whatever_their_case(
@@ -214,8 +210,6 @@ async def test_what_is_absent_is_told_and_made(azure: AzureWorld, provider: Azur
 async def test_four_hundred_routes_are_read_without_holding_the_loop(
     azure: AzureWorld, provider: AzureProvider
 ) -> None:
-    from wgfo.testing.loopwatch import heartbeat  # noqa: PLC0415 - one use
-
     prefixes = [f"10.{number // 200 + 30}.{number % 200}.0/24" for number in range(400)]
     for prefix in prefixes:
         azure.platform.put(TABLE, prefix, hop_json(HOP_A))

@@ -19,6 +19,10 @@ CHECK_ACTION: Final = "Microsoft.Network/networkInterfaces/read"
 """For ``wgfo doctor`` alone, at the subscription: finds the appliance's interface by its address."""
 
 
+_DESCRIPTION_MOST: Final = 1_900
+"""Azure admits 2,048 characters."""
+
+
 def table_id(subscription: str, table: TableRef) -> str:
     """Return the full id of a route table."""
     return (
@@ -28,24 +32,30 @@ def table_id(subscription: str, table: TableRef) -> str:
 
 
 def custom_role(sets: Sequence[RouteSet], options: AzureOptions) -> str:
-    """Return a custom role, and the commands that assign it to exactly the tables of these sets."""
-    tables = sorted({str(TableRef.of(route_set.table)) for route_set in sets})
-    groups = sorted({table.partition("/")[0] for table in tables})
+    """Return a custom role, with the tables at which (and nowhere above) it is to be assigned.
+
+    Azure lets a role be *defined* for resource groups at the least; its assignment limits it to a table.
+    """
+    tables = sorted({TableRef.of(route_set.table) for route_set in sets}, key=str)
     subscription = f"/subscriptions/{options.subscription_id}"
+    groups = [f"{subscription}/resourceGroups/{group}" for group in sorted({one.group for one in tables})]
     role = {
         "Name": "wgfo route failover",
         "IsCustom": True,
-        "Description": "Points single routes of route tables at another next hop",
+        "Description": _description([table_id(options.subscription_id, one) for one in tables]),
         "Actions": list(ACTIONS),
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],
-        "AssignableScopes": [f"{subscription}/resourceGroups/{group}" for group in groups] or [subscription],
+        "AssignableScopes": groups or [subscription],
     }
     return json.dumps(role, indent=2) + "\n"
 
 
-def assignments(sets: Sequence[RouteSet], options: AzureOptions) -> tuple[str, ...]:
-    """Return the scopes to which the role is assigned: the tables, nothing above them."""
-    tables = sorted({str(TableRef.of(route_set.table)) for route_set in sets})
-    return tuple(table_id(options.subscription_id, TableRef(*table.split("/"))) for table in tables)
+def _description(tables: Sequence[str]) -> str:
+    text = "Points single routes at another next hop. Assign it at these route tables only:"
+    for number, table in enumerate(tables):
+        if len(text) + len(table) > _DESCRIPTION_MOST:
+            return f"{text} and {len(tables) - number} more"
+        text = f"{text} {table}"
+    return text
