@@ -15,6 +15,7 @@ from wgfo.config.setup import GroupSetup
 from wgfo.daemon.channel import Channel, ChannelSetup, Closed
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.guard import Spawn
+from wgfo.daemon.rounds import patience_us
 from wgfo.daemon.streams import ChannelPlan, Ear, SchedulePlan, plan_rounds
 from wgfo.engine.events import Event, RoundClosed
 from wgfo.model import FlowReport, GroupName, PathName, ProbeResult
@@ -147,7 +148,7 @@ class Prober:
         setup, view = plan.setup, channel.view
         context = ProbeContext(
             path=view,
-            timeout_us=setup.timeout_us,
+            timeout_us=patience_us(setup.timeout_us, setup.interval_us, len(channel.addresses)),
             monotonic_us=self._clock.monotonic_us,
             probe_class=setup.stream.probe_class if setup.stream else None,
             interval_us=setup.interval_us,

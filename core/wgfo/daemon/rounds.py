@@ -47,6 +47,15 @@ def stagger_us(interval_us: int, probes: int) -> int:
     return interval_us // 20 // max(1, probes)
 
 
+def patience_us(timeout_us: int, interval_us: int, probes: int) -> int:
+    """Return how long each probe of a round is waited for, so that the whole is settled within the timeout.
+
+    Without this the last of the staggered probes would hold up the verdict of all beyond the time that is
+    promised for a blackout (invariant I17).
+    """
+    return max(timeout_us // 2, timeout_us - stagger_us(interval_us, probes) * max(0, probes - 1))
+
+
 def judge(
     results: Sequence[ProbeResult], timing: Timing, closed_us: int, slept_us: int
 ) -> tuple[ProbeResult, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wgfo.daemon.channel import ChannelSetup, Closed
 from wgfo.daemon.guard import Spawn
 from wgfo.daemon.prober import Prober, Schedule, Sink
-from wgfo.daemon.rounds import Timing, judge, stagger_us
+from wgfo.daemon.rounds import Timing, judge, patience_us, stagger_us
 from wgfo.daemon.streams import SchedulePlan
 from wgfo.daemon.unbound import Unbound
 from wgfo.model import SMALL, PathView, ProbeClass, ProbeResult
@@ -134,7 +134,7 @@ class LeanProber(Prober):
                 channel.view,
                 aims(channel.addresses, channel.view.peer),
                 probe_class,
-                setup.timeout_us,
+                patience_us(setup.timeout_us, setup.interval_us, len(channel.addresses)),
                 setup.interval_us,
                 self._fan_out(channel.ears),
             )
