@@ -186,9 +186,8 @@ class Writer:
     async def _one(self, prefix: Prefix, operation: str) -> None:
         try:
             await self._write(prefix, operation)
-        except Withdrawn:
-            self.tally.stopped = True
-            self.tally.not_attempted += 1
+        except Withdrawn as error:  # at the deadline, say: the engine goes on at once with what is left
+            self._stop(WriteFailure(error.kind, str(error)))
         except AwsError as error:
             self._failed(prefix, error)
         except ProviderError as error:  # credentials that could not be renewed

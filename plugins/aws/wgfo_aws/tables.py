@@ -16,7 +16,7 @@ from typing import Any, Final
 from wgfo.model import TableName
 from wgfo.plugin import NotFound, Permit
 from wgfo_aws.sdk import Answer, Ec2
-from wgfo_aws.targets import FIELDS, GATEWAY, INSTANCE, INTERFACE, LOCAL
+from wgfo_aws.targets import FIELDS, GATEWAY, LOCAL
 
 PAGE: Final = 100
 """Tables a page; EC2's greatest."""
@@ -163,9 +163,3 @@ def _carrying(routes: Iterable[Route]) -> Mapping[str, Route]:
     for route in sorted(routes, key=lambda one: one.static):
         found[route.destination] = route
     return found
-
-
-def moved_interface(route: Route) -> str:
-    """Return "interface of instance" where a route shows both; empty otherwise."""
-    interface, instance = route.targets.get(INTERFACE), route.targets.get(INSTANCE)
-    return f"{interface} of {instance}" if interface and instance else ""
