@@ -211,6 +211,14 @@ async def test_a_missing_table_ends_open_and_leaves_nothing_behind(azure: AzureW
             pass
 
 
+async def test_a_table_that_cannot_be_read_keeps_no_other_from_being_served(azure: AzureWorld) -> None:
+    gone = route_set(table="rg-net/gone")
+    async with opened(azure.server.url, gone, route_set()) as provider:
+        assert (await point(provider, route_set())).ok
+        with pytest.raises(NotFound):
+            await point(provider, gone)
+
+
 async def test_an_sdk_that_cannot_be_imported_names_the_command(
     azure: AzureWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

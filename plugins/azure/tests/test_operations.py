@@ -96,7 +96,18 @@ async def test_a_permit_withdrawn_while_polling_leaves_the_rest_unattempted() ->
     async with azure_world(lro_ms=60_000) as world, opened(world.server.url) as provider:
         permit = RecordingPermit(reads=2)
         outcome = await point(provider, route_set(PREFIX, "10.21.0.0/16"), A, permit=permit)
-    assert (outcome.written, outcome.not_attempted, outcome.failures) == (0, 2, ())
+    assert (outcome.written, outcome.not_attempted) == (0, 2)
+    assert [one.kind for one in outcome.failures] == [FailureKind.WITHDRAWN]
+
+
+async def test_no_write_is_begun_that_the_deadline_would_leave_in_the_unknown() -> None:
+    prefixes = [f"10.{number}.0.0/16" for number in range(20)]
+    async with azure_world(lro_ms=250) as world, opened(world.server.url) as provider:
+        outcome = await point(provider, route_set(*prefixes), A, deadline_ms=1_500)
+        assert world.platform.tables[TABLE].operation is None
+    assert {one.kind for one in outcome.failures} == {FailureKind.WITHDRAWN}
+    assert outcome.written + outcome.not_attempted == 20
+    assert outcome.written > 1
 
 
 @pytest.mark.parametrize("answer", [DENIED, Answer(404, "NotFound")])

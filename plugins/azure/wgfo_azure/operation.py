@@ -122,6 +122,11 @@ class Pace:
     def __init__(self) -> None:
         self._typical_ms = 0
 
+    @property
+    def typical_ms(self) -> int:
+        """How long an operation takes, by those seen so far; 0: none, or no time at all."""
+        return self._typical_ms
+
     def wait_ms(self, polls: int, asked_ms: int | None) -> int:
         """Return the wait before poll number ``polls`` (0 is the first)."""
         if asked_ms:

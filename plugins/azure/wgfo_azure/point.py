@@ -104,7 +104,8 @@ async def carry_out(made: Plan, change: SetChange, writer: Writer, permit: Permi
             made.failures.append(_of_all(stop.error))
             made.not_attempted = len(made.writes) - number
             break
-        except Withdrawn:
+        except Withdrawn as gone:
+            made.failures.append(_of_all(gone))
             made.not_attempted = len(made.writes) - number
             break
         except ProviderError as error:

@@ -19,7 +19,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from wgfo.model import Changed, Finding, RouteSet, RouteSetId, SetChange, SetObservation, SetOutcome
-from wgfo.plugin import Capabilities, Permit, ProviderContext, RequestRates, Unsupported
+from wgfo.plugin import (
+    Capabilities,
+    Permit,
+    ProviderContext,
+    ProviderError,
+    RequestRates,
+    Unsupported,
+    Withdrawn,
+)
 from wgfo_azure.config import AzureOptions, TableRef
 from wgfo_azure.operation import Pace
 from wgfo_azure.routes import Table, read_table, sum_up
@@ -62,9 +70,11 @@ class AzureProvider:
     async def open(self, context: ProviderContext) -> None:
         """Import the SDK, connect, fetch a token and read every table once.
 
+        A table that cannot be read is no reason to leave the others alone: its own reads tell of it.
+
         Raises:
-            Denied: there are no credentials, or they may not read a table.
-            NotFound: a table is not there.
+            Denied: there are no credentials, or they may read no table.
+            NotFound: no table is there.
             Unsupported: the SDK is not installed as it should be.
         """
         try:
@@ -73,11 +83,23 @@ class AzureProvider:
 
             self._client = connect(self._options)
             self._learn(context.sets)
-            for table in {TableRef.of(one.table): None for one in context.sets}:
-                await self._read(table, context.permit)
+            await self._read_first(context)
         except BaseException:
             await self.aclose()
             raise
+
+    async def _read_first(self, context: ProviderContext) -> None:
+        tables = {TableRef.of(one.table): None for one in context.sets}
+        errors: list[ProviderError] = []
+        for table in tables:
+            try:
+                await self._read(table, context.permit)
+            except Withdrawn:
+                raise
+            except ProviderError as error:
+                errors.append(error)
+        if errors and len(errors) == len(tables):
+            raise errors[0]
 
     async def aclose(self) -> None:
         """Close the connections; routes stay as they are."""

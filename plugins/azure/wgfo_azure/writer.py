@@ -74,16 +74,22 @@ class Writer:
             standing = await self._up_to_date(standing, permit)
             if in_place(standing, hop) and not self.may_be_undone(standing):
                 return False
+        self._in_time(permit)
         await self._arm.prepare(permit)
         await permit.write()
         self._wrote = True
         try:
             await self._send(name, prefix, standing, hop, permit)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, asyncio.CancelledError):
             self._unsettled.add(self._table.ref, standing)
             raise
         self._unsettled.remove(self._table.ref, name)
         return True
+
+    def _in_time(self, permit: Permit) -> None:
+        """Begin no further write that the deadline would leave in the unknown: the next call goes on."""
+        if self._wrote and permit.remaining_ms() < self._pace.typical_ms:
+            raise Withdrawn("the deadline of this call is too near for another write")
 
     async def _up_to_date(self, standing: Route, permit: Permit) -> Route:
         """Read a route anew where its etag cannot be the one that was read.
