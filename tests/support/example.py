@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wgfo.config.setup import DaemonSetup, GroupSetup, Setup
 from wgfo.engine.decisions import RequestAnswered, Rule
+from wgfo.engine.outlook import PathOutlook
 from wgfo.engine.policy import GroupPolicy, PathPolicy, SetPolicy, StreamPolicy
 from wgfo.engine.report import (
     GroupReport,
@@ -130,6 +131,9 @@ class FakeSource:
 
     def reports(self):
         return [self.report]
+
+    def outlooks(self):
+        return {"cloud": (PathOutlook("primary", (), (), (), 0, 100),)}
 
     def switches(self):
         return RECORDS

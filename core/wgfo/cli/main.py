@@ -26,6 +26,9 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         ),
         "plan": Command("wgfo.cli.plan:plan", "What would be written: observed against desired."),
         "status": Command("wgfo.cli.status:status", "Groups, paths, layers, routes, overrides, timers."),
+        "explain": Command(
+            "wgfo.cli.explain:explain", "Why, what would change it, and what the numbers are worth."
+        ),
         "history": Command("wgfo.cli.history:history", "Switches with reason and phases."),
         "switch": Command("wgfo.cli.operate:switch", "Move a group to a path that is up."),
         "force": Command("wgfo.cli.operate:force", "Hold a group on a path, whatever its state."),

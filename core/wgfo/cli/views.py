@@ -47,6 +47,37 @@ class PathShown(TypedDict):
     flows: NotRequired[list[FlowsView]]
 
 
+TargetShown = TypedDict("TargetShown", {"name": str, "class": str, "state": str, "loss_ratio": float | None})
+"""One target of a path; ``class`` is a word of Python's, hence this form."""
+
+
+class Lost(TypedDict):
+    """Probes."""
+
+    lost: int
+    possible: int
+
+
+class RejectedView(TypedDict):
+    """An alternative, and why not."""
+
+    path: str
+    why: str
+
+
+class ExplainedPath(PathShown):
+    """One path, with what it lacks."""
+
+    targets: list[TargetShown]
+    layer_reasons: dict[str, str]
+    usable: bool
+    clean_rounds: int
+    not_moved_to: list[str]
+    not_returned_to: list[str]
+    threats: list[str]
+    background: Lost
+
+
 class RouteView(TypedDict):
     """One route set."""
 
@@ -85,6 +116,26 @@ class GroupView(TypedDict):
     paths: list[PathShown]
     routes: list[RouteView]
     timers: TimersView
+
+
+class ExplainedGroup(TypedDict):
+    """One group, with what its state rests on."""
+
+    name: str
+    state: str
+    active: str | None
+    desired: str | None
+    epoch: int
+    mode: str
+    rule: str
+    reason: str
+    rejected: list[RejectedView]
+    overrides: list[OverrideView]
+    alarms: list[AlarmView]
+    timers: TimersView
+    paths: list[ExplainedPath]
+    trusted: list[str]
+    policy: dict[str, object]
 
 
 class StatusView(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from wgfo import __version__
@@ -14,6 +14,7 @@ from wgfo.daemon.control.flows import PathFlows
 from wgfo.daemon.core import Core
 from wgfo.engine.decisions import Decision, RequestAnswered
 from wgfo.engine.events import Event, ObserveFailed, OperatorRequest, OverrideKind, RequestKind, SetObserved
+from wgfo.engine.outlook import PathOutlook, outlook
 from wgfo.engine.report import GroupReport, GroupState
 from wgfo.model import GroupName, PathName, RouteSetId
 from wgfo.telemetry.switches import SwitchLog, SwitchRecord
@@ -117,6 +118,13 @@ class Live:
     def flows(self) -> PathFlows:
         """Return what the probes say of each path's flows."""
         return self._core.prober.flow_reports()
+
+    def outlooks(self) -> Mapping[GroupName, Sequence[PathOutlook]]:
+        """Return what the paths of every group lack, and what counts against them."""
+        runtime = self._core.runtime
+        groups = [(one.name, runtime.group(one.name)) for one in self.setup.groups]
+        now_us = runtime.now_us()
+        return {name: outlook(one.policy, one.state, now_us) for name, one in groups if one is not None}
 
     def switches(self) -> Sequence[SwitchRecord]:
         """Return the switches that are remembered, newest last."""

@@ -53,7 +53,7 @@ def report(policy: GroupPolicy, state: State, now_us: int) -> GroupReport:
             AlarmReport(name, alarm.since_us, alarm.text, alarm.page) for name, alarm in state.alarms.items()
         ),
         overrides=chosen.overrides,
-        restore_due_us=_restore_due_us(policy, state),
+        restore_due_us=_restore_due_us(policy, state, now_us),
         damped_until_us=damping.reuse_us(policy.damping, state.damping),
         hold_off_until_us=_hold_off_until_us(policy, state),
         penalty=damping.penalty_at(policy.damping, state.damping, now_us),
@@ -128,14 +128,16 @@ def _degraded(policy: GroupPolicy, state: State) -> bool:
     return any(state.judgements[path.name].state is not PathState.UP for path in policy.paths if path.visible)
 
 
-def _restore_due_us(policy: GroupPolicy, state: State) -> int | None:
+def _restore_due_us(policy: GroupPolicy, state: State, now_us: int) -> int | None:
     """Return when the first more preferred path will have been good for the wait-to-restore."""
-    if not policy.revertive or state.selection.desired is None:
+    chosen = state.selection
+    if not policy.revertive or chosen.desired is None or mode(policy, state, now_us) is not Mode.AUTO:
         return None
     due = [
         wait.since_us + policy.wait_to_restore_us - wait.done_us
-        for path in policy.paths[: policy.rank(state.selection.desired)]
-        if (wait := state.selection.waits.get(path.name, Wait())).since_us is not None
+        for path in policy.paths[: policy.rank(chosen.desired)]
+        if (wait := chosen.waits.get(path.name, Wait())).since_us is not None
+        and not chosen.locked_out(path.name)
     ]
     return min(due, default=None)
 

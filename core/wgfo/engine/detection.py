@@ -188,19 +188,22 @@ def stall_deadline_us(policy: GroupPolicy, evidence: PathEvidence) -> int | None
 
 
 def losing(policy: GroupPolicy, evidence: PathEvidence) -> bool:
-    """Whether any known round of the loss window, of any stream's targets, lost anything."""
+    """Whether any known round of the loss window, of any stream's targets (or lone anchor), lost anything."""
     return not evidence.flawless and any(
         window.recent(tally.lost, rounds_in(stream, policy.loss.window_us))
         for stream in policy.streams
-        for tally in evidence.streams[stream.index].targets
+        for tally in _standing(evidence.streams[stream.index])
     )
+
+
+def _standing(track: StreamTrack) -> tuple[Tally, ...]:
+    """Return the tallies that count: the targets', the anchor's where it stands in for missing targets."""
+    return track.targets or ((track.anchor,) if track.anchor is not None else ())
 
 
 def median_rtt_us(evidence: PathEvidence, streams: tuple[StreamPolicy, ...]) -> int | None:
     """Return the median RTT of the targets (of the anchor, where there are none) over the loss window."""
     series: list[bytes] = []
     for stream in streams:
-        track = evidence.streams[stream.index]
-        tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
-        series += [tally.rtts for tally in tallies]
+        series += [tally.rtts for tally in _standing(evidence.streams[stream.index])]
     return window.median_us(series)

@@ -149,7 +149,7 @@ class GroupReport:
     alarms: tuple[AlarmReport, ...]
     overrides: tuple[Override, ...]
     restore_due_us: int | None
-    """When wait-to-restore ends if all stays well; None while it does not run."""
+    """When wait-to-restore ends if all stays well; None while it does not run, or an operator's wish holds."""
     damped_until_us: int | None
     hold_off_until_us: int | None
     penalty: int

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp import web
 
-from wgfo.daemon.control import render, requests
+from wgfo.daemon.control import explaining, render, requests
 from wgfo.daemon.control.access import Access, Peer, peer_of
 from wgfo.daemon.control.requests import Asked, BadRequest, NoSuchGroup
 from wgfo.daemon.control.source import Source
@@ -64,6 +64,7 @@ class ControlApi:
         app = web.Application(middlewares=[_sentences], client_max_size=MAX_BODY)
         app.router.add_get("/api/v1/status", self._status)
         app.router.add_get("/api/v1/history", self._history)
+        app.router.add_get("/api/v1/explain", self._explain)
         app.router.add_get("/-/healthy", self._healthy)
         app.router.add_get("/-/ready", self._ready)
         app.router.add_get("/metrics", self._exposition)
@@ -74,6 +75,11 @@ class ControlApi:
         source = self._source
         view = render.View(source.setup, source.version, source.rfc3339, source.now_us(), source.flows())
         return _json(render.status(source.reports(), view, timers="timers" in request.query))
+
+    async def _explain(self, _request: web.Request) -> web.Response:
+        source = self._source
+        view = render.View(source.setup, source.version, source.rfc3339, source.now_us(), source.flows())
+        return _json(explaining.explain(source.reports(), source.outlooks(), view))
 
     async def _history(self, request: web.Request) -> web.Response:
         switches = self._source.switches()

@@ -53,7 +53,7 @@ def status(reports: Sequence[GroupReport], view: View, *, timers: bool = False) 
         "version": view.version,
         "site": view.setup.site,
         "state": worst(report.state for report in reports),
-        "groups": [_group(report, setups.get(report.name), view, timers=timers) for report in reports],
+        "groups": [group_fields(report, setups.get(report.name), view, timers=timers) for report in reports],
     }
 
 
@@ -99,7 +99,8 @@ def ratio(lost: int, known: int) -> float | None:
 # --- groups -------------------------------------------------------------------------------------------------
 
 
-def _group(report: GroupReport, setup: GroupSetup | None, view: View, *, timers: bool) -> JsonObject:
+def group_fields(report: GroupReport, setup: GroupSetup | None, view: View, *, timers: bool) -> JsonObject:
+    """Return a group as status shows it."""
     sets = {one.id: one for one in setup.sets} if setup else {}
     shown: JsonObject = {
         "name": report.name,

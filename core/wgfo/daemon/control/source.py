@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from wgfo.config.setup import Setup
 from wgfo.daemon.control.flows import PathFlows
 from wgfo.engine.decisions import RequestAnswered
 from wgfo.engine.events import OverrideKind, RequestKind
+from wgfo.engine.outlook import PathOutlook
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, PathName
 from wgfo.telemetry.switches import SwitchRecord
@@ -30,6 +31,9 @@ class Source(Protocol):
 
     def flows(self) -> PathFlows:
         """Return what the probes say of each path's flows, for those paths where any does."""
+
+    def outlooks(self) -> Mapping[GroupName, Sequence[PathOutlook]]:
+        """Return what the paths of every group lack, and what counts against them."""
 
     def switches(self) -> Sequence[SwitchRecord]:
         """Return the switches that are remembered, newest last."""
