@@ -46,6 +46,15 @@ async def test_pages_are_read_to_the_end_each_under_a_permit(rig: Rig) -> None:
         assert rig.sent("DescribeRouteTables") - before == permit.reads == 3
 
 
+async def test_pages_without_end_are_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wgfo_aws.tables.MOST_PAGES", 2)
+    sets = [rig.set(table=rig.cloud.table()) for _ in range(5)]
+    async with rig.open(*sets) as provider:
+        rig.cloud.faults.page = 1
+        with pytest.raises(Transient, match="no end"):
+            await provider.observe(sets, RecordingPermit())
+
+
 async def test_a_missing_table_is_named(rig: Rig) -> None:
     one, gone = rig.set(), rig.set(table="rtb-0123456789abcdef0")
     async with rig.open(one, gone) as provider:

@@ -6,15 +6,16 @@ Everything is read through the interfaces: an instance's own attributes tell of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from wgfo.model import Finding, Severity
 from wgfo.plugin import Permit
 from wgfo_aws.sdk import Answer, Ec2
 from wgfo_aws.targets import INSTANCE, INTERFACE, kind_of
 
+T = TypeVar("T")
 NAMES: Final = 200
 MOST_PAGES: Final = 20
 _FORWARD: Final = "aws ec2 modify-network-interface-attribute --no-source-dest-check --network-interface-id"
@@ -129,18 +130,21 @@ async def _states(ec2: Ec2, names: Sequence[str], permit: Permit) -> dict[str, s
     return states
 
 
-async def _pages(ec2: Ec2, operation: str, asked: Mapping[str, Any], into: Any, permit: Permit) -> list[Any]:
-    found: list[Any] = []
+async def _pages(
+    ec2: Ec2,
+    operation: str,
+    asked: Mapping[str, Any],
+    into: Callable[[Answer], list[T]],
+    permit: Permit,
+) -> list[T]:
+    def page(answer: Answer) -> tuple[list[T], str]:
+        return into(answer), answer.get("NextToken") or ""
+
+    found: list[T] = []
     following: dict[str, str] = {}
     for _ in range(MOST_PAGES):
-        page, token = await ec2.read(
-            permit,
-            "reading next hops",
-            operation,
-            {**asked, **following},
-            lambda answer: (into(answer), answer.get("NextToken")),
-        )
-        found += page
+        some, token = await ec2.read(permit, "reading next hops", operation, {**asked, **following}, page)
+        found += some
         if not token:
             break
         following = {"NextToken": token}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wgfo.model import TableName
-from wgfo.plugin import NotFound, Permit
+from wgfo.plugin import NotFound, Permit, Transient
 from wgfo_aws.sdk import Answer, Ec2
 from wgfo_aws.targets import FIELDS, GATEWAY, LOCAL
 
@@ -106,6 +106,8 @@ async def _some(ec2: Ec2, names: Sequence[str], permit: Permit) -> Mapping[str, 
         if not token:
             break
         following = {"NextToken": token}
+    else:
+        raise Transient(f"{what}: no end after {MOST_PAGES} pages; it is tried again")
     return {name: _joined([part for part in parts if part.id == name]) for name in {one.id for one in parts}}
 
 
