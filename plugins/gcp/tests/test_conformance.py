@@ -57,14 +57,14 @@ class GcpWorld(ProviderWorld):
                 self.changed(TableName(spec.table), now)
 
     async def put(self, table: TableName, prefix: Prefix, hop: Hop | None) -> None:
-        carrying = self.server.timeline.instants[-1].winners(table, prefix)
+        carrying = self.server.timeline.standing(table, prefix).winners
         for row in carrying:
             del self.server.routes[row["name"]]
         fields = written(hop) if hop else {}
         self.server.put(table, prefix, carrying[0]["priority"] if carrying else 1000, **fields)
 
     async def drop(self, table: TableName, prefix: Prefix) -> None:
-        for row in self.server.timeline.instants[-1].of(table, prefix):
+        for row in self.server.timeline.standing(table, prefix).rows:
             self.server.drop(row["name"])
 
     async def inject(self, what: Can, spot: Spot) -> None:

@@ -129,7 +129,11 @@ def test_a_plan_cut_off_after_any_step_is_finished_from_there_whatever_is_desire
 def test_only_routes_in_our_slots_are_deleted() -> None:
     for standing in states():
         for mine in (True, False):
-            deleted = [step.route for step in steps_of(plan(standing, wish(A, mine=mine))) if isinstance(step, Delete)]
+            deleted = [
+                step.route
+                for step in steps_of(plan(standing, wish(A, mine=mine)))
+                if isinstance(step, Delete)
+            ]
             strangers = [one for one in deleted if not one.ours]
             assert all(mine and one.priority in {BASE, BASE + 1} for one in strangers)
 

@@ -22,9 +22,10 @@ from wgfo_gcp.hops import Balancers
 from wgfo_gcp.routes import NAME_PREFIX, NewRoute, Route, from_api
 from wgfo_gcp.sdk import Compute, Session
 
-FIRST_POLL_S: Final = 0.05
-LONGEST_POLL_S: Final = 1.0
-_SLOWER: Final = 1.5
+FIRST_POLL_S: Final = 0.07
+LONGEST_POLL_S: Final = 2.0
+"""An operation of five seconds takes eight polls; each counts against the project's quota of reads."""
+_SLOWER: Final = 2.0
 _GONE: Final = 404
 """The platform has forgotten an operation: it ended long ago."""
 _PAGE: Final = 500

@@ -14,9 +14,10 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
+
 
 from aiohttp import web
 from tests.support.gcp_server import discovery
@@ -54,6 +55,15 @@ class Operation:
 
 
 @dataclass(slots=True)
+class Held:
+    """A request that is stalled."""
+
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    carry_out: bool = False
+
+
+@dataclass(slots=True)
 class GcpServer:
     """``async with GcpServer() as server: … server.url``."""
 
@@ -85,7 +95,7 @@ class GcpServer:
     _mutations: dict[int, int] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: itertools.count(1_000_000_001))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _stalled: list[tuple[asyncio.Event, list[bool]]] = field(default_factory=list)
+    _stalled: list[Held] = field(default_factory=list)
     _let_go: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: web.AppRunner | None = None
 
@@ -141,11 +151,12 @@ class GcpServer:
     async def release(self, *, carry_out: bool = True) -> None:
         """Let what is stalled go on, or forget it; return when it has ended."""
         stalled, self._stalled = self._stalled, []
-        for event, verdict in stalled:
-            verdict.append(carry_out)
-            event.set()
-        while stalled and carry_out and self._pending:
-            await asyncio.sleep(0.005)
+        for held in stalled:
+            held.carry_out = carry_out
+            held.go.set()
+            await held.over.wait()
+        if stalled and carry_out:
+            await asyncio.gather(*self._tasks)
 
     def let_go(self) -> None:
         """Let held operations run to their end."""
@@ -176,9 +187,10 @@ class GcpServer:
     async def _answer(
         self, request: web.Request, method: Method, parts: dict[str, str], body: Row, prefix: str
     ) -> web.StreamResponse:
-        write = method.verb != "GET"
-        fault = self.faults.take(method.id, prefix, write=write)
-        if fault is not None and not await self._harmed(fault, request):
+        fault = self.faults.take(method.id, prefix, write=method.verb != "GET")
+        if fault is not None and fault.harm is Harm.STALL:
+            return await self._hold(request, method, parts, body)
+        if fault is not None and not await self._harmed(fault):
             return _broken(request) if fault.harm is not Harm.ANSWER else _answered(fault)
         if fault is not None and fault.harm is Harm.GARBAGE:
             return web.Response(text="<html>Bad Gateway", status=fault.status if fault.status != 503 else 502)
@@ -190,15 +202,23 @@ class GcpServer:
             return _broken(request)
         return web.json_response(answer)
 
-    async def _harmed(self, fault: Fault, request: web.Request) -> bool:
+    async def _hold(
+        self, request: web.Request, method: Method, parts: dict[str, str], body: Row
+    ) -> web.StreamResponse:
+        """Carry the request out when it is released; nobody waits for the answer any more."""
+        held = Held()
+        self._stalled.append(held)
+        await held.go.wait()
+        with contextlib.suppress(Refused):
+            if held.carry_out:
+                self._do(method, parts, dict(request.query), body, None)
+        held.over.set()
+        return _broken(request)
+
+    async def _harmed(self, fault: Fault) -> bool:
         """Return whether the request is carried out all the same."""
         if fault.harm is Harm.DELAY:
             await asyncio.sleep(fault.delay_s)
-        if fault.harm is Harm.STALL:
-            held: tuple[asyncio.Event, list[bool]] = (asyncio.Event(), [])
-            self._stalled.append(held)
-            await held[0].wait()
-            return held[1][-1]
         return fault.harm not in {Harm.DROP_BEFORE, Harm.ANSWER}
 
     def _about(self, method: Method, parts: dict[str, str], body: Row) -> tuple[str, str]:
@@ -416,10 +436,3 @@ def _broken(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
-
-
-@contextlib.asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[GcpServer]:
-    """Serve with these settings for the length of a block."""
-    async with GcpServer(**settings) as server:
-        yield server

@@ -20,29 +20,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """From ``at_s`` until the next instant."""
+    """The routes of one destination (or all of the project) from ``at_s`` until the next instant."""
 
+    number: int
     at_s: float
     rows: tuple[Row, ...]
-    """All routes of the project."""
 
-    def of(self, network: str, prefix: str) -> list[Row]:
-        return [
-            row
-            for row in self.rows
-            if row["network"].endswith(f"/networks/{network}") and row["destRange"] == prefix
-        ]
+    @property
+    def winners(self) -> list[Row]:
+        best = min((row["priority"] for row in self.rows), default=0)
+        return [row for row in self.rows if row["priority"] == best]
 
-    def winners(self, network: str, prefix: str) -> list[Row]:
-        rows = self.of(network, prefix)
-        best = min((row["priority"] for row in rows), default=0)
-        return [row for row in rows if row["priority"] == best]
-
-    def verdict(self, network: str, prefix: str) -> Verdict:
-        rows = self.of(network, prefix)
-        if not rows:
+    @property
+    def verdict(self) -> Verdict:
+        if not self.rows:
             return Verdict.NONE
-        equal = len({row["priority"] for row in rows}) < len(rows)
+        equal = len({row["priority"] for row in self.rows}) < len(self.rows)
         return Verdict.EQUAL if equal else Verdict.CARRIED
 
 
@@ -51,30 +44,59 @@ class Timeline:
     """Every state of the routes since the server began."""
 
     instants: list[Instant] = field(default_factory=list)
+    """Of the whole project."""
+    _of: dict[tuple[str, str], list[Instant]] = field(default_factory=dict)
+    """Of each destination, where they differ from the one before."""
 
     def add(self, at_s: float, rows: Sequence[Row]) -> None:
-        self.instants.append(Instant(at_s, tuple(rows)))
+        number = len(self.instants)
+        self.instants.append(Instant(number, at_s, tuple(rows)))
+        found: dict[tuple[str, str], list[Row]] = {key: [] for key in self._of}
+        for row in rows:
+            found.setdefault(key_of(row), []).append(row)
+        for key, mine in found.items():
+            history = self._of.setdefault(key, [Instant(0, 0.0, ())])
+            if history[-1].rows != tuple(mine):
+                history.append(Instant(number, at_s, tuple(mine)))
+
+    @property
+    def now(self) -> int:
+        """The number of the present instant."""
+        return len(self.instants) - 1
 
     def at(self, at_s: float) -> tuple[Row, ...]:
         """Return what stood at a time."""
         past = [instant for instant in self.instants if instant.at_s <= at_s]
         return (past or self.instants[:1])[-1].rows
 
+    def of(self, network: str, prefix: str, since: int = 0) -> list[Instant]:
+        """Return a destination's instants, from the one that ``since`` belongs to."""
+        history = self._of.get((network, prefix), [Instant(0, 0.0, ())])
+        first = max(index for index, instant in enumerate(history) if instant.number <= since)
+        return history[first:]
+
+    def standing(self, network: str, prefix: str) -> Instant:
+        """Return what stands for a destination now."""
+        return self.of(network, prefix, self.now)[-1]
+
     def faults(self, network: str, prefix: str, since: int = 0) -> Iterator[tuple[Instant, Verdict]]:
         """Yield every instant in which a destination had no route, or two of equal priority."""
-        for instant in self.instants[since:]:
-            verdict = instant.verdict(network, prefix)
-            if verdict is not Verdict.CARRIED:
-                yield instant, verdict
+        for instant in self.of(network, prefix, since):
+            if instant.verdict is not Verdict.CARRIED:
+                yield instant, instant.verdict
 
     def carriers(self, network: str, prefix: str, since: int = 0) -> list[str]:
         """Return whose turn it was, in order: the next hops that carried the destination."""
         hops: list[str] = []
-        for instant in self.instants[since:]:
-            found = "+".join(sorted(hop_of(row) for row in instant.winners(network, prefix)))
+        for instant in self.of(network, prefix, since):
+            found = "+".join(sorted(hop_of(row) for row in instant.winners))
             if not hops or hops[-1] != found:
                 hops.append(found)
         return hops
+
+
+def key_of(row: Row) -> tuple[str, str]:
+    return str(row["network"]).rpartition("/")[2], str(row["destRange"])
 
 
 def hop_of(row: Row) -> str:
