@@ -3,9 +3,10 @@
 export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/.venv/bin
 BIN := .venv/bin
 READY := .venv/.ready
+DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo lab test acceptance bench check format constraints clean
+.PHONY: help setup dev tools demo lab test acceptance bench check format constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,38 +14,44 @@ help: ## print this
 demo: setup ## two real WireGuard tunnels on this machine: break one, see traffic move
 	@$(BIN)/wgfo lab demo
 
-test: setup ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
+test: dev ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
 	@scripts/bootstrap promtool
 	@$(if $(ARGS),scripts/contained $(BIN)/python -m pytest $(ARGS),scripts/test)
 
-acceptance: setup ## failover of real packets, a dark site at PHASES=50 random phases
+acceptance: dev ## failover of real packets, a dark site at PHASES=50 random phases
 	@PHASES=$(or $(PHASES),50) scripts/contained $(BIN)/python -m pytest tests/acceptance
 
-bench: setup ## how long the hot paths take here
+bench: dev ## how long the hot paths take here
 	@for script in tests/bench/[a-z]*.py; do \
 		echo "$$script"; scripts/contained $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; \
 	done
 
-check: setup ## ruff, mypy and the import rules
+check: dev ## ruff, mypy and the import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-format: setup ## let ruff format the tree
+format: dev ## let ruff format the tree
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 lab: setup ## bring that lab up and leave it up; `wgfo lab down` removes it
 	$(BIN)/wgfo lab up
 
-setup: tools $(READY) ## what the others do first: Debian packages, .venv
+setup: tools $(READY) ## Debian packages that are missing, and .venv with wgfo[linux]; demo and lab do it first
+
+dev: setup $(DEV) ## all plugins and the development tools as well; the others do it first
 
 tools:
 	@scripts/bootstrap system
 
-$(READY): pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt scripts/bootstrap
+$(READY): pyproject.toml plugins/linux/pyproject.toml constraints.txt scripts/bootstrap
 	@scripts/bootstrap venv
+	@touch $@
+
+$(DEV): $(READY) $(wildcard plugins/*/pyproject.toml)
+	@scripts/bootstrap dev
 	@touch $@
 
 constraints: tools ## refresh constraints.txt with the newest versions that fit
