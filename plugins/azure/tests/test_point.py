@@ -190,6 +190,23 @@ async def test_every_write_names_what_it_depends_on_also_where_etags_are_shared(
         assert world.platform.tables[TABLE].traffic[MORE[1]] == "10.9.9.9"
 
 
+async def test_a_route_deleted_before_its_turn_is_a_conflict_and_stays_away() -> None:
+    async with azure_world(shared_etags=True) as world:
+        for prefix in (PREFIX, *MORE):
+            world.platform.put(TABLE, prefix, hop_json(HOP_A))
+
+        def meddle(_number: int, method: str) -> None:
+            if method == "PUT":
+                world.platform.faults.before = None
+                world.platform.drop(TABLE, MORE[1])
+
+        async with opened(world.server.url) as provider:
+            world.platform.faults.before = meddle
+            outcome = await point(provider, route_set(MORE[0], MORE[1]))
+        assert [(one.kind, one.prefix) for one in outcome.failures] == [(FailureKind.CONFLICT, MORE[1])]
+        assert MORE[1] not in world.platform.tables[TABLE].traffic
+
+
 async def test_an_unrelated_change_in_the_table_is_no_conflict(
     azure: AzureWorld, provider: AzureProvider
 ) -> None:

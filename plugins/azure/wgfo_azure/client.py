@@ -208,10 +208,11 @@ class ArmClient:
 
     def _may_ask(self, url: str) -> bool:
         """Whether a URL that Azure named is Azure's own: the token goes there."""
-        parts, known = urlsplit(url), {urlsplit(one).netloc for one in (self._endpoint, self._home)}
+        parts = urlsplit(url)
         if self._tokens is None:
             return parts.scheme == "http" and is_loopback(parts.hostname or "")
-        return parts.scheme == "https" and parts.netloc in known
+        known = {_authority(one) for one in (self._endpoint, self._home)}
+        return parts.scheme == "https" and _authority(url) in known
 
     # --- writes ---------------------------------------------------------------------------------------------
 
@@ -307,6 +308,10 @@ def connect(options: AzureOptions) -> ArmClient:
     cloud, authority = _CLOUDS[options.cloud]
     scope: str = get_arm_endpoints(cloud)["credential_scopes"][0]
     return ArmClient(options, Tokens(DefaultAzureCredential(authority=authority), scope))
+
+
+def _authority(url: str) -> str:
+    return urlsplit(url).netloc.lower().removesuffix(":443")
 
 
 def _json(pipeline_response: Any, *_rest: object) -> Any:

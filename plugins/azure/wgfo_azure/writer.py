@@ -118,12 +118,18 @@ class Writer:
         """Read a route anew for its etag, which our own write of another route has changed.
 
         Raises:
-            Conflict: it changed otherwise, too.
+            Conflict: it changed otherwise, too, or is gone.
+            NotTaken: nothing can be read now.
         """
-        answer = await self._arm.route(self._table.ref, before.name, permit)
+        where = f"table {self._table.ref}, route {before.name}"
+        try:
+            answer = await self._arm.route(self._table.ref, before.name, permit)
+        except NotFound:
+            raise Conflict(f"{where}: somebody deleted it meanwhile; it is observed again") from None
+        except _FOR_ALL as error:
+            raise NotTaken(error) from None
         now = read_route(answer.body if isinstance(answer.body, dict) else {})
         if not now.says_the_same(before):
-            where = f"table {self._table.ref}, route {before.name}"
             raise Conflict(f"{where}: somebody changed it meanwhile; it is observed again")
         return now
 
