@@ -1,4 +1,4 @@
-"""A provider on a stand-in, called as the daemon calls it, for tests of what the conformance suite does not know."""
+"""A provider on a stand-in, called as the daemon calls it."""
 
 from __future__ import annotations
 

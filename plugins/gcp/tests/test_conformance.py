@@ -78,7 +78,7 @@ class GcpWorld(ProviderWorld):
             case _:
                 self.server.faults.add(self.fault(what, spot))
 
-    def fault(self, what: Can, spot: Spot) -> Fault:
+    def fault(self, what: Can, spot: Spot) -> Fault:  # noqa: PLR0911 - a case for each
         match what:
             case Can.REFUSE:
                 text = "Invalid value for field 'resource.destRange'"

@@ -6,9 +6,9 @@
     check    check.py
 
 A route cannot be changed on Google: slots.py says how two slots for each destination make a switch without a gap.
-Writes are accepted first and carried out later; "done" means that the operation is. In force everywhere is
-later still ("eventually consistent"): ``settle`` in the group's profile covers that. Nothing is retried, and nothing
-read is kept but the addresses of load balancers.
+Writes are accepted first and carried out later; "done" means that the operation is. In force everywhere is later
+still ("eventually consistent"): ``settle`` in the group's profile covers that. Nothing is retried, and nothing read
+is kept but the addresses of load balancers.
 """
 
 from __future__ import annotations

@@ -281,7 +281,7 @@ def _credentials(options: GcpOptions) -> tuple[Any, str]:
     credentials, project = google.auth.default(scopes=SCOPES)
     found = options.project or project
     if not found:
-        raise DefaultCredentialsError  # type: ignore[no-untyped-call]
+        raise DefaultCredentialsError
     return credentials, str(found)
 
 

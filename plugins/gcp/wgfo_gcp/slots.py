@@ -1,8 +1,8 @@
 """Two slots for each destination, and how to get from any state to the desired hop. Pure: no I/O, no SDK.
 
 Routes of Google cannot be changed, only made and deleted; of several for a destination the lowest priority wins,
-and equal ones share the traffic, a dead next hop included. So each destination has two slots, LOW (the base priority,
-which wins) and HIGH (base + 1):
+and equal ones share the traffic, a dead next hop included. So each destination has two slots, LOW (the base
+priority, which wins) and HIGH (base + 1):
 
     at rest in HIGH:  insert LOW (it wins at once), delete HIGH           LOW  ──────────────┐
     at rest in LOW:   insert HIGH (it loses yet), delete LOW (HIGH wins)  HIGH ──┘ at rest   └── then LOW at rest
@@ -260,7 +260,9 @@ def _foreign_text(route: Route) -> str:
 
 
 def _shadow_text(route: Route, standing: Standing) -> str:
-    return f"{route} wins over our priority {standing.base}: delete it, or set priority to less than {route.priority}"
+    return (
+        f"{route} wins over our priority {standing.base}: delete it, or set a priority below {route.priority}"
+    )
 
 
 def _taken_text(route: Route, standing: Standing) -> str:

@@ -1,9 +1,9 @@
 """Writes that are followed to their end: request, operation, outcome; and those whose end nobody knows yet.
 
 An *intent* is one insert or delete from the moment before it is sent until its outcome is known. It has one
-request id, which it keeps when it is sent again: Google carries out a request id once, so that sending an unanswered request
-again settles it. The intents of a table are settled as far as the platform can tell before anything else is written
-there; a deletion that stays open makes its route *doomed* (slots.py).
+request id, which it keeps when it is sent again: Google carries out a request id once, so that sending an
+unanswered request again settles it. The intents of a table are settled as far as the platform can tell before
+anything else is written there; a deletion that stays open makes its route *doomed* (slots.py).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Intent:
     """What an insert writes, or the id of the route that a delete deletes."""
     operation: str = ""
     """Set once the platform has accepted it, also when nobody waits for the answer any more."""
+    attempts: int = 0
+    """How many requests may have reached the platform."""
 
     def accepted(self, operation: Any) -> Any:
         """Remember the operation; called in the thread that got the answer."""
@@ -99,8 +101,9 @@ class Writer:
         return [intent for intent in both if intent.table in {table, ""}]
 
     async def find_running(self, permit: Permit) -> None:
-        """Learn which writes of routes of ours are under way: those of a process that was killed, and those whose
-        answer was lost. Only a help: the right to list operations may be missing.
+        """Learn which writes of ours are under way, begun by a killed process or with a lost answer.
+
+        Only a help: the right to list operations may be missing.
         """
 
         def send(session: Session, timeout: float) -> list[Any]:
@@ -197,14 +200,22 @@ class Writer:
         permit: Permit,
     ) -> None:
         """The intent is forgotten once its outcome is known, and kept when that is not so."""
+
+        def counted(session: Session, timeout: float) -> Any:
+            intent.attempts += 1
+            return send(session, timeout)
+
+        known = False
         try:
-            operation = await self._compute.write(permit, send)
-            await self._ended(operation, permit)
+            await self._ended(await self._compute.write(permit, counted), permit)
+            known = True
         except GcpError as error:
-            if error.kind is not FailureKind.UNKNOWN:
-                intents.pop(name, None)
+            intent.attempts -= not error.answer.sent and intent.attempts > 0
+            known = error.kind is not FailureKind.UNKNOWN and error.answer.sent
             raise
-        intents.pop(name, None)
+        finally:
+            if known or not intent.attempts:
+                intents.pop(name, None)
 
     async def _ended(self, operation: Any, permit: Permit) -> None:
         """Poll an operation until it is DONE.

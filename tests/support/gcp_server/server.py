@@ -1,8 +1,8 @@
 """A stand-in for the Compute Engine API over HTTP: routes, operations, and what a preflight reads.
 
-As Google does, it refuses what the discovery document does not allow; accepts a write first and carries it out in an
-operation (PENDING, RUNNING, DONE) that may fail; reserves a name from the moment of acceptance; carries out a request
-id once; pages; counts requests by the minute. Whatever changes is on the timeline.
+As Google does, it refuses what the discovery document does not allow; accepts a write first and carries it out in
+an operation (PENDING, RUNNING, DONE) that may fail; reserves a name from the moment of acceptance; carries out a
+request id once; pages; counts requests by the minute. Whatever changes is on the timeline.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-
 from aiohttp import web
+
 from tests.support.gcp_server import discovery
 from tests.support.gcp_server.discovery import Method, Refused
 from tests.support.gcp_server.faults import Fault, Faults, Harm
@@ -225,7 +225,7 @@ class GcpServer:
         row = body if method.id == "compute.routes.insert" else self.routes.get(parts.get("route", ""), {})
         return row.get("destRange", ""), self._network_of(row) if row else ""
 
-    def _do(
+    def _do(  # noqa: PLR0911 - a line for each method
         self, method: Method, parts: dict[str, str], query: dict[str, str], body: Row, fault: Fault | None
     ) -> Row:
         if parts.get("project") != self.project:
