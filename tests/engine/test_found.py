@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.world import A, B, Fault, Table, World, policy, set_policy
+from tests.engine.world import ABSENT, A, B, Fault, Table, World, policy, set_policy
+from wgfo.engine.events import StoredGroup
 from wgfo.engine.policy import SECOND_US
 from wgfo.model import PathHop, RouteSetId
 
@@ -45,3 +46,18 @@ def test_routes_stand_ten_seconds_after_an_api_that_was_long_away_is_back(until:
     tables = {one.id: Table(failing=failing) for one in sets}
     World(policy(sets=sets, reconcile_us=SECOND_US), faults=[Fault((A,), 60)], tables=tables).run(until + 10)
     assert {table.hop for table in tables.values()} == {PathHop(B)}
+
+
+def test_a_set_that_is_changed_while_it_settles_has_an_alarm_after_one_round() -> None:
+    """Seed 22: the difference is first read when the settle time is over, and passed for a write in vain."""
+    table = Table(hop=ABSENT)
+    slow = policy(sets=(set_policy(settle_us=2 * SECOND_US),))
+    world = World(slow, tables={MAIN: table}, stored=StoredGroup(desired=A, epoch=1))
+
+    def meddle() -> None:
+        table.read_us = 5 * SECOND_US // 2
+        table.hop = PathHop(B)
+
+    world.at(0.3, meddle)
+    world.run(6)
+    assert [at < 4.1 for at in world.raised("partial")] == [True]

@@ -194,6 +194,7 @@ def _write_in_vain(policy: GroupPolicy, track: SetTrack, now_us: int) -> SetTrac
         failures=failures,
         written_us=None,
         good_since_us=None,
+        out_since_us=track.out_since_us if track.out_since_us is not None else now_us,
         next_us=now_us + _delay_us(policy, track, failures, permanent=False, asked_us=None),
         unhurried=True,
         error="what was written is not what is read back",

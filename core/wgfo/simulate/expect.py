@@ -35,9 +35,8 @@ class Verdict:
     """The first seeds that did otherwise."""
 
 
-def verdict(scenario: Scenario, expectation: Expectation, runs: Sequence[Run]) -> Verdict:
-    """Judge an expectation over all runs."""
-    seen = [(run.seed, judge(scenario, expectation, run)) for run in runs]
+def verdict(expectation: Expectation, seen: Sequence[tuple[int, Seen]]) -> Verdict:
+    """Judge an expectation over all runs, given what each seed's says."""
     others = [(seed, one) for seed, one in seen if not one.met]
     share = (len(seen) - len(others)) * 100
     enough = share >= expectation.at_least * len(seen)

@@ -142,13 +142,13 @@ class Life:
         self._tasks.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None and not self.dead:
-            self._stage.broke(f"task {task.get_name()}: {type(error).__name__}: {error}", error)
+            self._stage.broke(f"task {task.get_name()}: {type(error).__name__}: {error}")
 
     def _notice(self, text: str) -> None:
         if not self.dead:
             self._stage.scribe.note(What.NOTICE, text)
             if text.startswith("bug:"):
-                self._stage.broke(text, None)
+                self._stage.broke(text)
 
     def _told(self, healthy: bool, text: str) -> None:
         if not self.dead:

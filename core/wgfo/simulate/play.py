@@ -12,6 +12,7 @@ from wgfo.config.resolve import resolve
 from wgfo.config.setup import Setup
 from wgfo.daemon.journal import MemoryJournal
 from wgfo.daemon.records import Record
+from wgfo.daemon.session import header
 from wgfo.engine.decisions import Decision
 from wgfo.engine.events import Event
 from wgfo.engine.policy import GroupPolicy
@@ -19,7 +20,7 @@ from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, PathName, Prefix, SetChange
 from wgfo.simulate import chance
 from wgfo.simulate.invariants import Checker, Violation
-from wgfo.simulate.life import Life
+from wgfo.simulate.life import BOOT_ID, Life
 from wgfo.simulate.loop import VirtualTime, run_virtually
 from wgfo.simulate.offers import registry
 from wgfo.simulate.plan import Ask, DiskState, Fault, Mishap, MishapKind, Plan, Rewrite, Trouble
@@ -139,9 +140,7 @@ class Show:
         """Return how it went."""
         stage = self._stage
         entries = sorted(stage.scribe.entries, key=lambda entry: entry.at_us)
-        bugs = [
-            Violation("core", entry.at_us, entry.text) for entry in entries if entry.what is What.VIOLATION
-        ]
+        bugs = [Violation("core", at_us, text) for at_us, text in stage.broken]
         return Run(
             self._options.seed,
             tuple(entries),
@@ -190,7 +189,13 @@ class Show:
             stage.scribe.note(What.DAEMON, "the daemon starts again")
         self.checker.born()
         self._life = Life(stage, self._setup, listeners, lean=self._options.lean)
+        self._life.core.begin = self._session
         self._life.begin()
+
+    def _session(self, setup: Setup, _unchanged: Sequence[GroupName]) -> None:
+        """Note what decides from here on, as the journal of a daemon does."""
+        name = f"session-{self._stage.life}"
+        self._journal.begin(header(name, BOOT_ID, self._stage.clock, setup, {}))
 
     def _suffer(self, mishap: Mishap) -> None:
         SUFFERING[mishap.kind](self, mishap)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
-from wgfo.simulate.expect import Verdict, looks_us, verdict
+from wgfo.simulate.expect import Seen, Verdict, judge, looks_us, verdict
 from wgfo.simulate.invariants import Violation
 from wgfo.simulate.play import Options, Run, play
 from wgfo.simulate.read import Read
+from wgfo.simulate.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,50 @@ class Played:
         }
 
 
-def perform(read: Read, seed: int | None = None, seeds: int | None = None) -> Played:
-    """Play a scenario: the first seed with the daemon's own prober, the others with the lean one."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one run comes to: small enough to be handed from one process to another."""
+
+    seed: int
+    seen: tuple[Seen, ...]
+    violations: tuple[Violation, ...]
+
+
+def perform(read: Read, seed: int | None = None, seeds: int | None = None, jobs: int = 1) -> Played:
+    """Play a scenario: the first seed with the daemon's own prober, the others with the lean one.
+
+    ``jobs``: processes that share the other seeds.
+    """
     scenario = read.scenario
     first = scenario.seed if seed is None else seed
     count = (scenario.seeds if seed is None else 1) if seeds is None else seeds
+    run = play(scenario.plan(), read.document, Options(first, looks_us=looks_us(scenario)))
+    others = range(first + 1, first + count)
+    heard = [_heard(scenario, run), *(_in_processes(read, others, jobs) if jobs > 1 else _some(read, others))]
+    verdicts = tuple(
+        verdict(one, [(ear.seed, ear.seen[place]) for ear in heard])
+        for place, one in enumerate(scenario.expect)
+    )
+    violations = tuple((ear.seed, one) for ear in heard for one in ear.violations)
+    return Played(read, run, count, verdicts, violations)
+
+
+def _some(read: Read, seeds: Iterable[int]) -> list[_Heard]:
+    scenario = read.scenario
     plan, looks = scenario.plan(), looks_us(scenario)
-    runs = [play(plan, read.document, Options(first + number, number > 0, looks)) for number in range(count)]
-    verdicts = tuple(verdict(scenario, one, runs) for one in scenario.expect)
-    violations = tuple((run.seed, one) for run in runs for one in run.violations)
-    return Played(read, runs[0], count, verdicts, violations)
+    return [
+        _heard(scenario, play(plan, read.document, Options(seed, lean=True, looks_us=looks)))
+        for seed in seeds
+    ]
+
+
+def _in_processes(read: Read, seeds: Sequence[int], jobs: int) -> list[_Heard]:
+    """Spread the seeds; processes are spawned, since a fork would take this one's threads and loops along."""
+    shares = [seeds[number::jobs] for number in range(jobs)]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        parts = pool.map(_some, [read] * jobs, shares)
+        return sorted((one for part in parts for one in part), key=lambda one: one.seed)
+
+
+def _heard(scenario: Scenario, run: Run) -> _Heard:
+    return _Heard(run.seed, tuple(judge(scenario, one, run) for one in scenario.expect), run.violations)

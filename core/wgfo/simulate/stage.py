@@ -62,7 +62,7 @@ class Stage:
         self.watchers: list[Watcher] = []
         self.life = 0
         self.requests: dict[str, int] = {}
-        self.broken: list[tuple[str, BaseException | None]] = []
+        self.broken: list[tuple[int, str]] = []
         self.lease: LeaseStore | None = None
         if plan.lease is not None:
             self.lease = LeaseStore(plan.lease, clock.boottime_us, self._seized)
@@ -148,7 +148,7 @@ class Stage:
         if self.lease is not None:
             self.lease.settle()
 
-    def broke(self, text: str, error: BaseException | None) -> None:
+    def broke(self, text: str) -> None:
         """The core raised what it must not raise."""
         self.scribe.note(What.VIOLATION, f"bug of the core: {text}")
-        self.broken.append((text, error))
+        self.broken.append((self.clock.monotonic_us() - self.begin_us, text))
