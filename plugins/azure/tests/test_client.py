@@ -131,9 +131,17 @@ async def test_a_credential_that_hangs_is_given_up_in_time(arm: ArmClient, crede
 
     credential.get_token = hang  # type: ignore[method-assign]
     begun = time.monotonic()
-    with pytest.raises(Denied, match="in time"):
+    with pytest.raises(Transient, match="in time"):
         await arm.table(REF, RecordingPermit(deadline_ms=300))
     assert time.monotonic() - begun < 1
+
+
+async def test_a_credential_that_worked_before_is_tried_again(arm: ArmClient, credential: Credential) -> None:
+    credential.lasts_s = 10
+    await arm.table(REF, RecordingPermit())
+    credential.error = ValueError("the identity service restarts")
+    with pytest.raises(Transient, match="restarts"):
+        await arm.table(REF, RecordingPermit())
 
 
 async def test_a_token_that_served_and_is_refused_is_replaced(

@@ -13,7 +13,9 @@ import re
 import time
 from typing import Any, Final, Protocol
 
-from wgfo.plugin import Denied, Permit
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+from wgfo.plugin import Denied, Permit, ProviderError, Transient
 from wgfo_azure.errors import safe
 
 _EARLY_S: Final = 600
@@ -55,6 +57,8 @@ class Tokens:
         self._token: AccessToken | None = None
         self._claims: str | None = None
         self._proven = False
+        self._served = False
+        """The credential has given a token before."""
         self._lock = asyncio.Lock()
 
     @property
@@ -67,7 +71,8 @@ class Tokens:
         """See that a token is there which outlives the next request.
 
         Raises:
-            Denied: none can be had.
+            Denied: none can be had as things are configured.
+            Transient: none can be had now.
         """
         if self._lasts(_EARLY_S):
             return
@@ -102,17 +107,21 @@ class Tokens:
                 self._token = await self._credential.get_token(self._scope, **claims)
         except Exception as error:  # noqa: BLE001 - the chain of credentials raises what its links raise
             if not self._lasts(_LATEST_S):
-                raise Denied(_no_token(error)) from None
+                raise self._none(error) from None
         else:
-            self._claims = None
+            self._claims, self._served = None, True
 
-
-def _no_token(error: Exception) -> str:
-    why = "no answer in time" if isinstance(error, TimeoutError) else safe(str(error)) or type(error).__name__
-    return (
-        f"no token for Azure: {why}; give this host a managed identity, or set AZURE_CLIENT_ID, "
-        f"AZURE_TENANT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE) for the service"
-    )
+    def _none(self, error: Exception) -> ProviderError:
+        """Say why there is no token. What worked once, or was not answered, may work again by itself."""
+        why = safe(str(error)) or type(error).__name__
+        if isinstance(error, TimeoutError):
+            why = "no answer in time"
+        if self._served or isinstance(error, (OSError, ServiceRequestError, ServiceResponseError)):
+            return Transient(f"no token for Azure: {why}; it is tried again")
+        return Denied(
+            f"no token for Azure: {why}; give this host a managed identity, or set AZURE_CLIENT_ID, "
+            f"AZURE_TENANT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE) for the service"
+        )
 
 
 def _claims(challenge: str) -> str | None:
