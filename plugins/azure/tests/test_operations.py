@@ -28,6 +28,15 @@ async def test_a_write_is_done_when_its_operation_is(style: Style) -> None:
 
 
 @pytest.mark.parametrize("style", POLLED)
+async def test_a_write_that_is_accepted_by_a_status_the_sdk_does_not_know_is_followed(style: Style) -> None:
+    async with azure_world(style, lro_ms=60) as world:
+        world.platform.faults.accepted = 202
+        async with opened(world.server.url) as provider:
+            assert (await point(provider, route_set())).written == 1
+        assert world.platform.tables[TABLE].traffic == {PREFIX: HOP_B}
+
+
+@pytest.mark.parametrize("style", POLLED)
 @pytest.mark.parametrize(
     ("ending", "code", "said"),
     [("Failed", "InternalServerError", "failed"), ("Canceled", "Canceled", "was cancelled")],

@@ -55,6 +55,8 @@ class Faults:
     """How long an operation lasts, from its acceptance."""
     retry_after: str | None = None
     """The header of accepted writes and of polls: None is absent."""
+    accepted: int | None = None
+    """Status of an accepted write, in place of 201 for a new route and 200 for another."""
     shared_etags: bool = False
     """Whether every write in a table changes the etags of all its routes."""
     busy: Answer = Answer(409, "AnotherOperationInProgress", "Another operation on this table is in progress")

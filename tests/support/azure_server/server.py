@@ -267,7 +267,7 @@ class AzureServer:
             headers["Azure-AsyncOperation"] = self._link(_OPERATION, operation)
         elif style is Style.LOCATION:
             headers["Location"] = self._link(_RESULT, operation)
-        status = 201 if new else 200
+        status = self.platform.faults.accepted or (201 if new else 200)
         return web.json_response(table.routes[name.lower()], status=status, headers=headers)
 
     def _link(self, place: str, operation: Operation) -> str:
