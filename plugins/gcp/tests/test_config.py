@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from plugins.gcp.tests.stage import A, route_set
 from pydantic import ValidationError
@@ -102,6 +104,14 @@ def test_a_load_balancer_is_the_same_by_name_by_region_and_by_address() -> None:
         assert known.same(read_hop(spelled), by_address)
     assert not known.same(read_hop("ilb:elsewhere/gateways"), by_url)
     assert not known.same(read_hop("ip:10.0.0.9"), by_address)
+
+
+def test_the_page_about_rights_shows_the_role_for_instances() -> None:
+    options = GcpOptions(project="my-net-1")
+    assert GCP.permissions is not None
+    made = GCP.permissions([route_set(options)], options).splitlines()
+    page = (Path(__file__).parents[1] / "permissions.md").read_text().splitlines()
+    assert set(made) - set(page) == {line for line in made if line.startswith("# Routes in")}
 
 
 def test_the_role_names_what_these_next_hops_need_and_no_more() -> None:

@@ -123,6 +123,18 @@ async def test_a_route_that_is_gone_when_it_is_to_be_deleted_is_fine() -> None:
             assert (await point(provider, one, next(path for path in one.hops if path != A))).ok
 
 
+async def test_a_token_that_is_refused_is_not_sent_again_by_itself() -> None:
+    async with GcpServer() as server:
+        options = options_for(server)
+        one = route_set(options)
+        async with opened(options, one) as provider:
+            server.faults.add(Fault(Harm.ANSWER, status=401, reason="authError", text="Invalid Credentials"))
+            before = server.writes()
+            outcome = await point(provider, one, A)
+        assert [failure.kind for failure in outcome.failures] == [K.DENIED]
+        assert server.writes() == before + 1
+
+
 async def test_opening_tells_what_is_denied() -> None:
     async with GcpServer() as server:
         text = "Required 'compute.routes.list' permission for 'projects/wgfo-test'"

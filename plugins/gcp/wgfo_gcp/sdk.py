@@ -33,6 +33,7 @@ LONGEST_S: Final = 20.0
 _SHARE: Final = 0.85
 """Of the time left that one request may take; the rest is for telling how it went."""
 _PAGES: Final = 200
+_UNAUTHORIZED: Final = 401
 
 
 class Gate:
@@ -96,6 +97,8 @@ class Compute:
         self._here = threading.local()
         self._session: Session | None = None
         self._clients: dict[str, Any] = {}
+        self._forget: Callable[[], None] = lambda: None
+        """Has the next request fetch a new token."""
         self._making = threading.Lock()
         self._running: set[asyncio.Future[Any]] = set()
         self._given_up: set[asyncio.Future[Any]] = set()
@@ -218,6 +221,8 @@ class Compute:
             return work()
         except Exception as error:  # noqa: BLE001 - the SDK and its parsers may raise anything (rule 10)
             answer = from_exception(error)
+        if answer.status == _UNAUTHORIZED:
+            self._forget()
         raise GcpError(answer, write=False)
 
     def _over(self, future: asyncio.Future[Any]) -> None:
@@ -233,6 +238,7 @@ class Compute:
         from google.cloud import compute_v1  # noqa: PLC0415 - an SDK is imported when a provider opens
 
         credentials, project = _credentials(self._options)
+        self._forget = lambda: setattr(credentials, "token", None)
 
         def make(name: str) -> Any:
             with self._making:
@@ -250,6 +256,7 @@ class Compute:
         client = kind(credentials=credentials, client_options=options)
         http = client.transport._session  # noqa: SLF001 - the SDK offers no other way to the requests it sends
         http.send = self._gated(http.send)
+        http._max_refresh_attempts = 0  # noqa: SLF001 - it would send again what no permit let out
         http.trust_env = not self._options.emulated
         self._widen(http)
         return client
