@@ -83,7 +83,7 @@ def namespaces(*hints: str) -> Iterator[tuple[Namespace, ...]]:
 def veth(left: Namespace, left_name: str, right: Namespace, right_name: str) -> None:
     """Connect two namespaces by a veth pair, both ends up."""
     sh("ip", "link", "add", left_name, "netns", left.name, "type", "veth",
-       "peer", "name", right_name, "netns", right.name)
+       "peer", "name", right_name, "netns", right.name)  # fmt: skip
     left.run("ip", "link", "set", left_name, "up")
     right.run("ip", "link", "set", right_name, "up")
 
