@@ -64,6 +64,7 @@ def test_a_lockout_survives_a_kill_and_ends_when_its_time_is_over(here):
     again.says("expired")
     ask(here, "force", "cloud", "primary")
     assert here.route() == "pa"
+    assert sh(WGFO, "replay", str(here.tmp / "state")).count(": identical") == 2
 
 
 def test_a_pause_holds_routes_on_a_path_that_dies_and_resuming_leaves_it(here):

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "release": Command("wgfo.cli.operate:release", "Stop managing routes; they stay as they are."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
         "simulate": Command("wgfo.cli.simulate:simulate", "Play a scenario in virtual time."),
+        "replay": Command("wgfo.cli.replay:replay", "Decide a journal again, or by another configuration."),
         "reflect": Command("wgfo.cli.reflect:reflect", "Answer STAMP probes on the far side."),
         "lab": Command(
             "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."

@@ -13,7 +13,8 @@ from wgfo.daemon.clock import Clock
 from wgfo.daemon.records import SessionHeader
 from wgfo.plugin.manager import Registry
 
-_OWN: Final = "wgfo"
+OWN: Final = "wgfo"
+"""The distribution of the core."""
 
 
 def session_name(boot_id: str, clock: Clock) -> str:
@@ -24,12 +25,13 @@ def session_name(boot_id: str, clock: Clock) -> str:
 def versions(registry: Registry) -> Mapping[str, str]:
     """Return the versions of wgfo and of every distribution that brings plugins."""
     found = {plugin.distribution: plugin.version for plugin in registry.plugins if plugin.distribution}
-    return {**dict(sorted(found.items())), _OWN: _installed()}
+    return {**dict(sorted(found.items())), OWN: installed()}
 
 
-def _installed() -> str:
+def installed() -> str:
+    """Return the version of wgfo that runs."""
     try:
-        return version(_OWN)
+        return version(OWN)
     except PackageNotFoundError:
         return __version__
 
