@@ -3,8 +3,8 @@
     python -m tests.bench.gcp_routes [PREFIXES] [NETWORKS]
 
 The stand-in runs in a process of its own. The ideal is what the declared parallelism allows: one list, then for
-each destination two writes one after the other, each of a request, an operation and one poll. The account's budget is
-another matter: 600 changes at once and 12 a second after that.
+each destination two writes one after the other, each of a request, an operation and one poll. The account's budget
+is another matter: 600 changes at once and 12 a second after that.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from wgfo_gcp.sdk import Compute, Session
 from wgfo_gcp.writer import Writer
 
 TABLES: Final = 4
-WRITES: Final = 8
+WRITES: Final = 16
 VISIBILITY_MS: Final = 5_000
 LATE_WRITE_MS: Final = 30_000
 """An operation on a route takes seconds; those of a busy peering group take up to half a minute."""
