@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from wgfo.engine import retry
 from wgfo.engine.decisions import Decision, Observe, Point, SetConverged
 from wgfo.engine.events import ObserveFailed, SetObserved, WriteEnded
 from wgfo.engine.policy import (
@@ -44,17 +45,10 @@ from wgfo.model import (
     SetOutcome,
 )
 
-BACKOFF_FIRST_US: Final = SECOND_US
-BACKOFF_MOST_US: Final = 30 * SECOND_US
-BACKOFF_URGENT_US: Final = 6 * SECOND_US
-"""After an escape: routes stand within 10 s of the return of an API that was away, however long."""
-PERMANENT_RETRY_US: Final = 300 * SECOND_US
-"""Rights may be granted and tables created while we run: a permanent failure is retried, rarely."""
 LOST_CALL_US: Final = 60 * SECOND_US
 """Beyond its own deadline, after so long a call that never ended is taken for an unknown outcome."""
 SETTLE_READS: Final = 5
 """Reads within the settle time."""
-PERMANENT: Final = frozenset({FailureKind.DENIED, FailureKind.NOT_FOUND, FailureKind.UNSUPPORTED})
 
 
 class Phase(StrEnum):
@@ -195,7 +189,8 @@ def _write_in_vain(policy: GroupPolicy, track: SetTrack, now_us: int) -> SetTrac
         written_us=None,
         good_since_us=None,
         out_since_us=track.out_since_us if track.out_since_us is not None else now_us,
-        next_us=now_us + _delay_us(policy, track, failures, permanent=False, asked_us=None),
+        next_us=now_us
+        + retry.delay_us(policy, track.policy.id, track.epoch, failures, permanent=False, asked_us=None),
         unhurried=True,
         error="what was written is not what is read back",
     )
@@ -218,7 +213,14 @@ def observe_failed(policy: GroupPolicy, track: SetTrack, event: ObserveFailed) -
     if track.phase in (Phase.WRITING, Phase.UNSURE):
         return Driven(replace(track, hint=True))
     failures = track.failures + 1
-    delay_us = _delay_us(policy, track, failures, permanent=event.permanent, asked_us=event.retry_after_us)
+    delay_us = retry.delay_us(
+        policy,
+        track.policy.id,
+        track.epoch,
+        failures,
+        permanent=event.permanent,
+        asked_us=event.retry_after_us,
+    )
     return Driven(
         replace(
             track,
@@ -237,9 +239,9 @@ def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driv
     """Take in the end of a write; one of an older epoch or attempt only says: read again."""
     if (event.epoch, event.attempt) != (track.epoch, track.attempt) or track.phase is not Phase.WRITING:
         return Driven(replace(track, hint=True))
-    if event.outcome is None or _unknown(event.outcome):
+    if event.outcome is None or retry.unknown(event.outcome):
         until_us = event.at_us + track.policy.late_write_us
-        text = event.text or _first_text(event.outcome) or "the outcome of a write is unknown"
+        text = event.text or retry.first_text(event.outcome) or "the outcome of a write is unknown"
         return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text, owned=True))
     if event.outcome.ok:
         good = replace(track, phase=Phase.READING, owned=True, written_us=event.at_us, good_since_us=None)
@@ -252,17 +254,23 @@ def _write_failed(policy: GroupPolicy, track: SetTrack, outcome: SetOutcome, now
     owned = track.owned or outcome.written > 0
     if kinds and kinds <= {FailureKind.WITHDRAWN}:
         return Driven(replace(track, phase=Phase.BACKOFF, next_us=now_us, owned=owned))
-    if FailureKind.FOREIGN in kinds and not kinds & PERMANENT:
-        error = _first_text(outcome)
+    if FailureKind.FOREIGN in kinds and not kinds & retry.PERMANENT:
+        error = retry.first_text(outcome)
         return Driven(
             replace(track, phase=Phase.HELD, hold=Hold.FOREIGN, error=error, owned=owned, next_us=None)
         )
     failures = track.failures + 1
-    permanent = bool(kinds & PERMANENT)
+    permanent = bool(kinds & retry.PERMANENT)
     asked = [failure.retry_after_ms for failure in outcome.failures if failure.retry_after_ms is not None]
     asked_us = max(asked) * 1000 if asked else None
     soon = kinds == {FailureKind.CONFLICT} and failures == 1
-    delay_us = 0 if soon else _delay_us(policy, track, failures, permanent=permanent, asked_us=asked_us)
+    delay_us = (
+        0
+        if soon
+        else retry.delay_us(
+            policy, track.policy.id, track.epoch, failures, permanent=permanent, asked_us=asked_us
+        )
+    )
     return Driven(
         replace(
             track,
@@ -270,36 +278,11 @@ def _write_failed(policy: GroupPolicy, track: SetTrack, outcome: SetOutcome, now
             failures=failures,
             next_us=now_us + delay_us,
             unhurried=permanent or asked_us is not None,
-            error=_first_text(outcome),
+            error=retry.first_text(outcome),
             permanent=permanent,
             owned=owned,
         )
     )
-
-
-def _unknown(outcome: SetOutcome) -> bool:
-    return any(failure.kind is FailureKind.UNKNOWN for failure in outcome.failures)
-
-
-def _first_text(outcome: SetOutcome | None) -> str:
-    if outcome is None or not outcome.failures:
-        return ""
-    first = outcome.failures[0]
-    more = len(outcome.failures) - 1
-    where = f"{first.prefix}: " if first.prefix else ""
-    return f"{where}{first.text}" + (f" (and {more} more)" if more else "")
-
-
-def _delay_us(
-    policy: GroupPolicy, track: SetTrack, failures: int, *, permanent: bool, asked_us: int | None
-) -> int:
-    """Return the back-off: doubling, with jitter from (epoch, index, attempt), never from names (I15)."""
-    if permanent and failures > 1:
-        return PERMANENT_RETRY_US
-    base_us = min(BACKOFF_FIRST_US << min(failures - 1, 10), BACKOFF_MOST_US)
-    index = next(i for i, candidate in enumerate(policy.sets) if candidate.id == track.policy.id)
-    jitter = (track.epoch * 2654435761 + index * 40503 + failures * 65537) % 256
-    return max(base_us - base_us // 4 + base_us // 4 * jitter // 256, asked_us or 0)
 
 
 # --- what is asked for ------------------------------------------------------------------------------------
@@ -352,7 +335,7 @@ def _new_epoch(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
 
 def _hurried(track: SetTrack, goal: Goal, now_us: int) -> SetTrack:
     """Shorten the pause after a transient failure while traffic still goes where it cannot pass."""
-    soon_us = now_us + BACKOFF_URGENT_US
+    soon_us = now_us + retry.BACKOFF_URGENT_US
     waits = track.phase is Phase.BACKOFF and track.next_us is not None and track.next_us > soon_us
     if not (waits and goal.urgent) or track.unhurried or in_step(track, goal.desired):
         return track

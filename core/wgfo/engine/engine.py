@@ -138,12 +138,14 @@ CALM_KEEPING: Final = (*EVIDENCE_ALONE, SetObserved, ObserveFailed, SetChanged, 
 
 def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
     """Run the machines after an event was taken in, each once, in order."""
-    state, decisions = taken.state, taken.decisions
-    for machine in MACHINES:
-        after = machine(policy, state, event)
-        state = after.state
-        decisions += after.decisions
+    judged = _judge(policy, taken.state, event)
+    state, decisions = judged.state, taken.decisions + judged.decisions
     thawed = state.isolated is not taken.state.isolated
+    if thawed or not isinstance(event, EVIDENCE_ALONE) or not _nothing_new(taken.state, state):
+        for machine in CHOOSING:
+            after = machine(policy, state, event)
+            state = after.state
+            decisions += after.decisions
     evidence_alone = isinstance(event, EVIDENCE_ALONE) and not decisions and not thawed
     if not evidence_alone or _due(state, event.at_us):
         after = _drive(policy, state, event)
@@ -153,6 +155,19 @@ def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
         return Step(state, decisions)
     after = _alarm(policy, state, event.at_us)
     return Step(after.state, decisions + after.decisions)
+
+
+def _nothing_new(before: GroupState, after: GroupState) -> bool:
+    """Whether every path is judged as before, so that only time, which has its Ticks, could change the choice.
+
+    Nearly every round of a healthy group is of this kind; it changes the cost of a step, never its result.
+    """
+    return after.selection.desired is not None and all(
+        (judged.state, judged.restore, judged.live, judged.proved, judged.fault, judged.remote_dark)
+        == (old.state, old.restore, old.live, old.proved, old.fault, old.remote_dark)
+        for judged, old in zip(after.judgements.values(), before.judgements.values(), strict=True)
+        if judged is not old
+    )
 
 
 def _due(state: GroupState, now_us: int) -> bool:
@@ -267,8 +282,8 @@ def _alarm(policy: GroupPolicy, state: GroupState, now_us: int) -> Step:
     return Step(replace(state, alarms=after), tuple(decisions))
 
 
-MACHINES: Final = (_judge, _expire, _find, _select)
-"""The order in which an event is worked through; routes and alarms follow."""
+CHOOSING: Final = (_expire, _find, _select)
+"""The order in which an event is worked through once the paths are judged; routes and alarms follow."""
 
 
 # --- what survives and what is shown ----------------------------------------------------------------------
