@@ -78,6 +78,8 @@ class PathWatch:
     """The newest known outcome of each (stream, target)."""
     good_us: dict[int, int] = field(default_factory=dict)
     """When the newest answered probe of each stream was sent."""
+    risen: int = 0
+    """Rounds that were answered since it was last down, or since the start."""
     rounds: deque[bool] = field(default_factory=lambda: deque(maxlen=MEMORY))
     """Of the base class, known ones: whether anything answered."""
 
@@ -86,14 +88,9 @@ class PathWatch:
         """Whether nothing answers through it."""
         return not any(self.answered.values())
 
-    def alive_rounds(self) -> int:
-        """Return how many known rounds running were answered at all."""
-        count = 0
-        for alive in reversed(self.rounds):
-            if not alive:
-                break
-            count += 1
-        return count
+    def dead(self, fall: int) -> bool:
+        """Whether the newest ``fall`` known rounds were answered by nobody."""
+        return len(self.rounds) >= fall and not any(list(self.rounds)[-fall:])
 
 
 @dataclass(slots=True)
@@ -230,6 +227,7 @@ class GroupWatch:
                     path.good_us[event.stream] = anchor.sent_us
         if known and stream.base:
             path.rounds.append(alive)
+            path.risen += alive
 
     def _reference(self, event: Event) -> None:
         assert isinstance(event, ReferenceClosed)
@@ -312,12 +310,13 @@ class GroupWatch:
         path = self._m.paths[switch.target]
         if path.state not in (PathState.UP, PathState.DEGRADED):
             self._broken("I3", f"{name}, which is {path.state}")
-        if path.alive_rounds() < min(self._policy.rise, MEMORY):
-            rounds = path.alive_rounds()
-            self._broken("I3", f"{name}, of which only {rounds} rounds running were answered")
+        if path.risen < self._policy.rise or path.dead(self._fall):
+            self._broken("I3", f"{name}, of which only {path.risen} rounds were answered since it was down")
         if switch.fault_us is None:
             return
         newest_us = max(path.good_us.values(), default=-1)
+        if "median_us" in switch.numbers:
+            return  # nothing was lost: there is no fault to be newer than
         loss = "loss_percent" in switch.numbers
         since_us = self._now_us - self._policy.loss.confirm_us if loss else switch.fault_us + 1
         if newest_us < since_us:
@@ -387,6 +386,8 @@ class GroupWatch:
         path.state = decision.after
         if decision.after in (PathState.DOWN, PathState.DEGRADED):
             path.bad_us = self._now_us
+        if decision.after is PathState.DOWN:
+            path.risen = 0
         if decision.rule in ("blackout", "not_forwarding"):
             self._check_blackout(decision)
 
