@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from wgfo.config.setup import GroupSetup
@@ -25,7 +24,6 @@ from wgfo.engine.events import (
     Event,
     LeaseChanged,
     ObserveFailed,
-    Override,
     OverrideKind,
     ReferenceClosed,
     RoundClosed,
@@ -40,16 +38,14 @@ from wgfo.model import (
     PathHop,
     PathName,
     PathState,
-    RouteSetId,
     SetChange,
     SetObservation,
 )
+from wgfo.simulate.memory import Memory, PathWatch, SetWatch
 from wgfo.simulate.plan import Fault
 from wgfo.simulate.truth import OUTAGES, Truth
 
 _S: Final = 1_000_000
-MEMORY: Final = 64
-"""Rounds of a path that are remembered."""
 SLACK_US: Final = 150_000
 """For the stagger of a round and the turns of the loop."""
 AUTOMATIC: Final = frozenset({Rule.SIGNAL_FAIL, Rule.SIGNAL_DEGRADE, Rule.REVERT})
@@ -65,62 +61,6 @@ OUT_OF_STEP: Final = frozenset(
 )
 
 Broken = Callable[[str, str], None]
-
-
-@dataclass(slots=True)
-class PathWatch:
-    """What was heard through one path in this life."""
-
-    state: PathState = PathState.UNKNOWN
-    bad_us: int | None = None
-    """When it was last condemned."""
-    answered: dict[tuple[int, str], bool] = field(default_factory=dict)
-    """The newest known outcome of each (stream, target)."""
-    good_us: dict[int, int] = field(default_factory=dict)
-    """When the newest answered probe of each stream was sent."""
-    risen: int = 0
-    """Rounds that were answered since it was last down, or since the start."""
-    rounds: deque[bool] = field(default_factory=lambda: deque(maxlen=MEMORY))
-    """Of the base class, known ones: whether anything answered."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing answers through it."""
-        return not any(self.answered.values())
-
-    def dead(self, fall: int) -> bool:
-        """Whether the newest ``fall`` known rounds were answered by nobody."""
-        return len(self.rounds) >= fall and not any(list(self.rounds)[-fall:])
-
-
-@dataclass(slots=True)
-class SetWatch:
-    """What was read of one route set."""
-
-    seen: SetObservation | None = None
-    fresh: bool = False
-    """Nothing was written since it was read."""
-    out_us: int | None = None
-
-
-@dataclass(slots=True)
-class Memory:
-    """What is forgotten at each start of the daemon."""
-
-    paths: Mapping[PathName, PathWatch]
-    sets: Mapping[RouteSetId, SetWatch]
-    begun_us: int = 0
-    desired: PathName | None = None
-    epoch: int = 0
-    epochs: dict[int, PathName] = field(default_factory=dict)
-    overrides: list[Override] = field(default_factory=list)
-    alarms: set[AlarmName] = field(default_factory=set)
-    reference_fails: int = 0
-    lease_held: bool = True
-    restored_us: int = 0
-    """How much of the wait-to-restore had passed in an earlier life."""
-    released: bool = False
-    moved_us: int = 0
 
 
 class GroupWatch:
