@@ -18,6 +18,11 @@ def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
     return max(state.at_us, min(times)) if times else None
 
 
+def choice_is_due(policy: GroupPolicy, before: GroupState, now_us: int) -> bool:
+    """Whether the mere passing of time, since the state before, may have changed which path is chosen."""
+    return any(at_us is not None and at_us <= now_us for at_us in _selection_deadlines(policy, before))
+
+
 def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
     now_us = state.at_us
     for path in policy.paths:

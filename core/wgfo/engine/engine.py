@@ -13,7 +13,7 @@ from typing import Final
 
 from wgfo.engine import actuation, alarms, damping, judgement, requests, selection, start
 from wgfo.engine.damping import Damping
-from wgfo.engine.deadlines import next_deadline_us
+from wgfo.engine.deadlines import choice_is_due, next_deadline_us
 from wgfo.engine.decisions import AlarmCleared, AlarmName, AlarmRaised, Decision, PathChanged
 from wgfo.engine.describe import report
 from wgfo.engine.detection import nothing_yet
@@ -87,7 +87,7 @@ def step(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     """
     _check(policy, state, event)
     taken = TAKERS[type(event)](policy, replace(state, at_us=event.at_us), event)
-    return _settle(policy, taken, event)
+    return _settle(policy, state, taken, event)
 
 
 def _check(policy: GroupPolicy, state: GroupState, event: Event) -> None:
@@ -136,17 +136,17 @@ CALM_KEEPING: Final = (*EVIDENCE_ALONE, SetObserved, ObserveFailed, SetChanged, 
 # --- what follows from it ---------------------------------------------------------------------------------
 
 
-def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
+def _settle(policy: GroupPolicy, before: GroupState, taken: Step, event: Event) -> Step:
     """Run the machines after an event was taken in, each once, in order."""
     judged = _judge(policy, taken.state, event)
     state, decisions = judged.state, taken.decisions + judged.decisions
     thawed = state.isolated is not taken.state.isolated
-    if thawed or not isinstance(event, EVIDENCE_ALONE) or not _nothing_new(taken.state, state):
-        for machine in CHOOSING:
-            after = machine(policy, state, event)
-            state = after.state
-            decisions += after.decisions
-    evidence_alone = isinstance(event, EVIDENCE_ALONE) and not decisions and not thawed
+    alone = isinstance(event, EVIDENCE_ALONE)
+    same = alone and before.chosen and not thawed and _nothing_new(taken.state, state)
+    if not same or choice_is_due(policy, before, event.at_us):
+        chosen = _choose(policy, state, event)
+        state, decisions = chosen.state, decisions + chosen.decisions
+    evidence_alone = alone and not decisions and not thawed
     if not evidence_alone or _due(state, event.at_us):
         after = _drive(policy, state, event)
         state = after.state
@@ -157,8 +157,20 @@ def _settle(policy: GroupPolicy, taken: Step, event: Event) -> Step:
     return Step(after.state, decisions + after.decisions)
 
 
+def _choose(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
+    """Choose anew, and remember whether that led to a move: its timers begin with the next choice."""
+    decisions: tuple[Decision, ...] = ()
+    epoch = state.selection.epoch
+    for machine in CHOOSING:
+        after = machine(policy, state, event)
+        state = after.state
+        decisions += after.decisions
+    chosen = epoch == state.selection.epoch and isinstance(event, EVIDENCE_ALONE)
+    return Step(replace(state, chosen=chosen) if chosen is not state.chosen else state, decisions)
+
+
 def _nothing_new(before: GroupState, after: GroupState) -> bool:
-    """Whether every path is judged as before, so that only time, which has its Ticks, could change the choice.
+    """Whether every path is judged as before, so that only time could change the choice.
 
     Nearly every round of a healthy group is of this kind; it changes the cost of a step, never its result.
     """

@@ -69,6 +69,8 @@ class GroupState:
     """When the present epoch began."""
     urgent: bool = False
     """The present epoch began with an escape."""
+    chosen: bool = False
+    """The choice was made once more since the last move, so that all its timers run."""
 
 
 def scene_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Scene:
