@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.world import ABSENT, A, B, Fault, Table, World, policy, set_policy
+from tests.engine.world import ABSENT, TARGETS, A, B, Fault, Table, World, policy, set_policy
 from wgfo.engine.events import StoredGroup
 from wgfo.engine.policy import SECOND_US
 from wgfo.model import PathHop, RouteSetId
@@ -61,3 +61,13 @@ def test_a_set_that_is_changed_while_it_settles_has_an_alarm_after_one_round() -
     world.at(0.3, meddle)
     world.run(6)
     assert [at < 4.1 for at in world.raised("partial")] == [True]
+
+
+def test_nothing_returns_to_the_primary_while_the_remote_site_is_dark() -> None:
+    """Seed 2039: every target was silent on every path, and the wait-to-restore ended all the same."""
+    group = policy(revertive=True, wait_to_restore_us=60 * SECOND_US)
+    faults = [Fault((A,), 60, 80), Fault((A, B), 220, 400, targets=TARGETS, anchor=False)]
+    world = World(group, faults=faults).run(399)
+    assert [target for _, target, _ in world.switches] == [B]
+    world.run(520)
+    assert [target for _, target, _ in world.switches] == [B, A]

@@ -364,8 +364,8 @@ def _class_passes(scene: Scene, name: PathName, stream: StreamPolicy) -> bool:
 def _restore(scene: Scene, name: PathName, state: PathState, bad_classes: tuple[int, ...]) -> Restore:
     if state in (DOWN, DEG) or bad_classes:
         return Restore.BAD
-    if state is PathState.UNKNOWN:
-        return Restore.UNSURE
+    if state is PathState.UNKNOWN or not faults.passes(scene.policy, scene.evidence[name]):
+        return Restore.UNSURE  # silent just now, on every path perhaps: nobody returns to what may be dark
     rule = scene.policy.recover
     lost, possible = own_loss_over(scene, name, rule.window_us)
     if lost * 100 > rule.percent * possible:
