@@ -82,4 +82,6 @@ def compare_decisions(invariant: str, one: Run, other: Run) -> list[str]:
 
 
 def _decided(run: Run) -> list[Entry]:
-    return [entry for entry in run.entries if entry.what in DECIDED]
+    """Return what was decided; what happened in the same microsecond has no order."""
+    found = [entry for entry in run.entries if entry.what in DECIDED]
+    return sorted(found, key=lambda entry: (entry.at_us, entry.text))

@@ -86,6 +86,7 @@ class GroupWatch:
         self._left: tuple[PathName | None, PathName | None] = (None, None)
         """What was desired when the last life ended, and before that."""
         self._now_us = 0
+        self._moved_us = 0
         self.memory_is_sure = True
         self._m = self._nothing()
 
@@ -103,7 +104,7 @@ class GroupWatch:
 
     def moved_within(self, span_us: int) -> bool:
         """Whether the desired path changed lately."""
-        return self._now_us - self._m.moved_us < span_us
+        return self._now_us - self._moved_us < span_us
 
     def excused(self) -> bool:
         """Whether the routes need not be equal to the desired path: nobody may write, or it would be wrong to."""
@@ -220,7 +221,7 @@ class GroupWatch:
         assert isinstance(decision, Switch)
         self._check_switch(decision)
         self._desire(decision.target, decision.epoch)
-        self._m.moved_us = self._now_us
+        self._moved_us = self._now_us
         for one in self._m.sets.values():
             one.out_us = None
             self._stand(one)
