@@ -68,12 +68,15 @@ class Receiver:
 
 
 def _received_us(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """Convert the kernel's wall-clock stamp by an offset taken now; without a plausible one, take now."""
-    monotonic_us = now_us()
+    """Convert the kernel's wall-clock stamp by an offset taken now; without a plausible one, take now.
+
+    The wall clock is read first: a process that is preempted in between makes an echo late, never earlier than sent.
+    """
+    wall_us, monotonic_us = time.time_ns() // 1_000, now_us()
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
             seconds, nanoseconds = TIMESPEC.unpack_from(data)
-            age_us = time.time_ns() // 1_000 - (seconds * 1_000_000 + nanoseconds // 1_000)
+            age_us = wall_us - (seconds * 1_000_000 + nanoseconds // 1_000)
             return monotonic_us - age_us if 0 <= age_us < MAX_LATE_US else monotonic_us
     return monotonic_us
 
