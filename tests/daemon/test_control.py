@@ -198,7 +198,7 @@ async def test_a_body_without_bounds_is_refused(control, source):
 
 
 async def test_an_engine_that_does_not_answer_is_not_waited_for_long(control, source, monkeypatch):
-    monkeypatch.setattr("wgfo.daemon.control.api.ANSWER_S", 0.02)
+    monkeypatch.setattr("wgfo.daemon.control.changing.ANSWER_S", 0.02)
     source.hangs = True
     status, answer = await asked(control, {"group": "cloud", "kind": "pause"})
     assert (status, "did not answer within" in answer["error"]) == (504, True)

@@ -1,0 +1,56 @@
+"""What an endpoint is, what its handler answers from, and the shapes of answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from wgfo.daemon.control.access import Access
+from wgfo.daemon.control.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the handlers answer from."""
+
+    source: Source
+    """The running daemon."""
+    metrics: Callable[[], bytes]
+    """The exposition of all metrics."""
+    access: Access
+    """Who may send requests."""
+
+
+Handler = Callable[[Served, web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the table: a method, a path, and who answers."""
+
+    method: str
+    path: str
+    handler: Handler
+    socket_only: bool = False
+    """It exists on the Unix socket alone, where the kernel says who asks."""
+
+    def route(self, served: Served) -> web.RouteDef:
+        """Return aiohttp's route for it."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await self.handler(served, request)
+
+        return web.route(self.method, self.path, answer)
+
+
+def json_answer(shown: object, status: int = 200) -> web.Response:
+    """Answer with a JSON object and a newline."""
+    return web.json_response(text=json.dumps(shown) + "\n", status=status)
+
+
+def error_answer(status: int, sentence: str) -> web.Response:
+    """Answer ``{"error": "a sentence"}``."""
+    return json_answer({"error": sentence}, status)
