@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "adopt": Command("wgfo.cli.operate:adopt", "Take over foreign routes."),
         "release": Command("wgfo.cli.operate:release", "Stop managing routes; they stay as they are."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
+        "emit": Command("wgfo.cli.emit:app", "Print a file that is made from this configuration."),
         "simulate": Command("wgfo.cli.simulate:simulate", "Play a scenario in virtual time."),
         "replay": Command("wgfo.cli.replay:replay", "Decide a journal again, or by another configuration."),
         "reflect": Command("wgfo.cli.reflect:reflect", "Answer STAMP probes on the far side."),
