@@ -256,7 +256,10 @@ def check_switch(
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings.default.max_examples // 4,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -274,7 +277,8 @@ FAULTS = st.lists(
     ),
     max_size=3,
 )
-RUNS = settings(max_examples=25, deadline=None)
+RUNS = settings(max_examples=settings.default.max_examples // 5, deadline=None)
+"""A run is minutes of a world: dear. ``--hypothesis-profile=deep`` tries ten times as many."""
 
 
 @given(FAULTS, st.integers(0, 9))
@@ -306,7 +310,7 @@ def test_i15_other_names_make_no_other_decisions(faults: list[Fault], seed: int)
     st.sampled_from([TARGETS, ("t1",), ("t1", "t2")]),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@RUNS
 def test_i14_what_fails_alike_on_every_path_moves_nothing(
     start: float, lasts: float, phase: float, targets: tuple[str, ...], anchor: bool
 ) -> None:
@@ -316,7 +320,7 @@ def test_i14_what_fails_alike_on_every_path_moves_nothing(
 
 
 @given(st.integers(0, 999), st.integers(2, 5), st.sampled_from([0.5, 1.0, 2.0]))
-@settings(max_examples=60, deadline=None)
+@RUNS
 def test_i17_a_blackout_is_decided_by_the_deadline(phase: int, fall: int, interval: float) -> None:
     one = stream(fall=fall, interval_us=seconds(interval), timeout_us=seconds(interval * 0.8))
     start = 80 + phase * interval / 1000
@@ -327,7 +331,7 @@ def test_i17_a_blackout_is_decided_by_the_deadline(phase: int, fall: int, interv
 
 
 @given(st.integers(0, 999), st.integers(2, 5), st.floats(0.1, 0.999))
-@settings(max_examples=60, deadline=None)
+@RUNS
 def test_i18_a_shorter_interruption_is_no_blackout(phase: int, fall: int, part: float) -> None:
     start = 60 + phase / 1000
     faults = [Fault((A,), start, start + (fall - 1) * part)]
