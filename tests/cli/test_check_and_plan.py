@@ -1,4 +1,4 @@
-"""``check`` and ``plan`` in a namespace with two gateways: real packets, real routes, no daemon."""
+"""``check``, ``plan`` and ``doctor`` in a namespace with two gateways: real packets, real routes, no daemon."""
 
 from __future__ import annotations
 
@@ -226,3 +226,35 @@ def test_plan_follows_a_running_daemon(world):
         "cloud", "linux", "main", "10.20.0.0/16", "via", "10.100.0.1", "via", "10.200.0.1", "replace"
     ]  # fmt: skip
     assert "2 to change, 0 in place\ngroup cloud: desired is secondary, from daemon\n" in world.err
+
+
+# --- doctor -------------------------------------------------------------------------------------------------
+
+
+def found_by_doctor(world):
+    code, shown = world.json("doctor")
+    assert all(one["remedy"] for one in shown["findings"])
+    assert shown["ok"] is (code == 0)
+    return code, {f"{one['scope']}: {one['subject']}": one for one in shown["findings"]}
+
+
+def test_doctor_names_what_is_wrong_with_the_fix_and_writes_nothing(world):
+    world.break_network("10.200.0.0/24")
+    before = routes(world) + world.near.run("ip", "rule")
+    code, found = found_by_doctor(world)
+    assert code == 3
+    assert found["path cloud/secondary: secondary"]["severity"] == "error"
+    assert "isolation cannot be told" in found["group cloud: reference"]["text"]
+    assert found["provider linux: net.ipv4.ip_forward"]["severity"] == "info"
+    assert routes(world) + world.near.run("ip", "rule") == before
+    assert not (world.directory / "state").exists()
+
+
+def test_doctor_is_zero_where_there_are_only_notes(world):
+    world.near.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=2")
+    config = world.directory / "wgfo.toml"
+    config.write_text(config.read_text().replace("[daemon]", '[daemon]\nreference = ["127.0.0.1"]'))
+    code, found = found_by_doctor(world)
+    assert {one["severity"] for one in found.values()} <= {"info"}, found
+    assert code == 0
+    assert world.wgfo("doctor")[1].splitlines()[0].split() == ["SEVERITY", "WHERE", "WHAT", "FINDING", "FIX"]

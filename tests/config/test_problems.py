@@ -79,6 +79,14 @@ IN_GOOD = [
     ),
     (
         'wait_to_restore = "5m"',
+        'detect = { loss = { confirm = "0s" } }',
+        (
+            '[[group]] "cloud" → detect → loss: loss.confirm "0s" is below the interval of the probes, "1s": no '
+            'answer of another path would be new enough to move to it; accepted: at least "1s"'
+        ),
+    ),
+    (
+        'wait_to_restore = "5m"',
         "damping = { suppress = 500 }",
         '[[group]] "cloud" → damping → reuse: reuse 750 is not below suppress 500; accepted: less than 500',
     ),

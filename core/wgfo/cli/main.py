@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "resume": Command("wgfo.cli.operate:resume", "End a pause."),
         "adopt": Command("wgfo.cli.operate:adopt", "Take over foreign routes."),
         "release": Command("wgfo.cli.operate:release", "Stop managing routes; they stay as they are."),
+        "doctor": Command("wgfo.cli.doctor:doctor", "What would keep a failover from working, and the fix."),
         "config": Command("wgfo.cli.config:app", "Check, describe, start and show a configuration."),
         "emit": Command("wgfo.cli.emit:app", "Print a file that is made from this configuration."),
         "simulate": Command("wgfo.cli.simulate:simulate", "Play a scenario in virtual time."),

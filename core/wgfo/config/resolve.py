@@ -32,6 +32,7 @@ from wgfo.engine.policy import (
 from wgfo.model import GroupName, PathView, RouteSet
 from wgfo.plugin import ConfigError
 from wgfo.plugin.manager import Registry
+from wgfo.plugin.values import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,19 @@ def _group(
         services=tuple(service.policy for service in services),
         has_reference=has_reference,
     )
+    _check_confirm(work, policy, path)
     return GroupSetup(policy, views, probes, sets, services)
+
+
+def _check_confirm(work: Work, policy: GroupPolicy, path: KeyPath) -> None:
+    """A loss is left only with an answer of the other path as new as ``confirm``: one must fall due in it."""
+    slowest_us = max((stream.interval_us for stream in policy.base_streams), default=0)
+    if policy.loss.confirm_us < slowest_us:
+        found = (
+            f'loss.confirm "{Duration(policy.loss.confirm_us)}" is below the interval of the probes, '
+            f'"{Duration(slowest_us)}": no answer of another path would be new enough to move to it'
+        )
+        work.refuse((*path, "detect", "loss"), found, f'at least "{Duration(slowest_us)}"')
 
 
 def _settings(work: Work, group: Group, path: KeyPath) -> Settings:

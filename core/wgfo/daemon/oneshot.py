@@ -48,7 +48,7 @@ async def gather(setup: Setup, clock: Clock) -> Evidence:
     """Probe every path once; takes about two seconds, and never more than ten."""
     hearing = _Hearing(setup.groups)
     groups = [_brief(group) for group in setup.groups]
-    async with _tasks() as spawn:
+    async with running() as spawn:
         prober = Prober(clock, hearing.hear, spawn, hearing.evidence.problems.append)
         prober.configure(groups)
         await _until(hearing.rounds_done, WITHIN_S)
@@ -76,8 +76,8 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-class _tasks:  # noqa: N801 - used as a function
-    """Starts tasks and has them ended, and their probes closed, when the block ends."""
+class running:  # noqa: N801 - used as a function
+    """Start tasks, and have them ended, and their probes closed, when the block ends."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,6 +86,7 @@ class _tasks:  # noqa: N801 - used as a function
         return self
 
     def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Start one."""
         task = asyncio.create_task(coroutine, name=name)
         self._tasks.append(task)
         return task

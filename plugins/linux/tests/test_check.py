@@ -93,6 +93,29 @@ async def test_shadows_and_leftovers_are_named() -> None:
         assert findings["leftover"].remedy.endswith("`ip route del 10.99.0.0/16 dev wg1 proto 119`")
 
 
+async def test_a_table_that_no_rule_looks_up_is_found_for_the_family_that_needs_it() -> None:
+    wanted = routed("10.20.0.0/16", table="4711")
+    async with kernel([wanted], paths()) as one:
+        healthy(one)
+        finding = (await found(one, wanted))["table 4711"]
+        assert (finding.severity, "ip -4 rule" in finding.text) == (Severity.WARNING, True)
+        one.ip("-6 rule add lookup 4711")
+        assert "table 4711" in await found(one, wanted)
+        one.ip("-4 rule add lookup 4711")
+        assert "table 4711" not in await found(one, wanted)
+
+
+async def test_without_probe_rules_the_standbys_answers_are_told_of() -> None:
+    wanted = routed("10.20.0.0/16")
+    async with kernel([wanted], paths(), probe_table=0) as one:
+        healthy(one)
+        finding = (await found(one, wanted))["probe_table"]
+        assert "wg0, wg1" in finding.text
+    async with kernel([wanted], probe_table=0) as one:
+        healthy(one)
+        assert "probe_table" not in await found(one, wanted)
+
+
 async def test_a_check_writes_nothing() -> None:
     wanted = routed("10.20.0.0/16")
     async with kernel([wanted], paths(), read_only=True) as one:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from wgfo.model import Finding, RouteSet, SetObservation, Severity
+from wgfo.model import Finding, RouteSet, SetObservation, Severity, TableName
 from wgfo_linux import check_wireguard as wireguard
 from wgfo_linux import host
 from wgfo_linux.config import HopSpec, LinuxOptions, read_hop
 from wgfo_linux.errors import GRANT
-from wgfo_linux.netlink import Device, Netlink
+from wgfo_linux.netlink import Device, Netlink, Rule
 from wgfo_linux.rights import needed
 from wgfo_linux.rules import MAX_SOURCE_ROUTES
 
@@ -29,6 +30,8 @@ class Subject:
     strangers: Sequence[str] = ()
     """Routes that bear our protocol number, for destinations that no set configures."""
     rules_problem: str = ""
+    tables: Mapping[TableName, int] = field(default_factory=dict)
+    """The number of every table of the sets."""
 
     @property
     def hops(self) -> list[HopSpec]:
@@ -51,6 +54,7 @@ async def findings(subject: Subject, netlink: Netlink) -> list[Finding]:
     found += [one async for one in wireguard.endpoints(subject.options, devices, netlink)]
     if subject.options.netns is None:
         found += await wireguard.allowed_ips(subject.sets)
+    found += _unused(subject, await netlink.rules())
     found += [*_routes(subject), *_settings(subject), *_rules(subject)]
     return found
 
@@ -148,7 +152,29 @@ def _networkd() -> Iterator[Finding]:
         )
 
 
+def _unused(subject: Subject, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Tables that no policy rule looks up: their routes stand, and carry nothing."""
+    used = {(rule.family, rule.table) for rule in rules}
+    for name, number in subject.tables.items():
+        prefixes = [prefix for one in subject.sets if one.table == name for prefix in one.prefixes]
+        for family, option, wanted in (
+            (socket.AF_INET, "-4", any(":" not in prefix for prefix in prefixes)),
+            (socket.AF_INET6, "-6", any(":" in prefix for prefix in prefixes)),
+        ):
+            if wanted and (family, number) not in used:
+                text = f"no rule of `ip {option} rule` looks table {name} up: its routes carry nothing"
+                remedy = f'`ip {option} rule add … lookup {number}`, and keep it; or write tables = ["main"]'
+                yield Finding(Severity.WARNING, f"table {name}", text, remedy)
+
+
 def _rules(subject: Subject) -> Iterator[Finding]:
+    if subject.tunnels and not subject.options.probe_table:
+        text = (
+            f"probe_table is off: answers from the tunnel addresses of {', '.join(subject.tunnels)} leave by "
+            "whatever path is active, and a standby that the far side probes lives and dies with it"
+        )
+        remedy = "remove probe_table = false, or keep rules of your own by device and by tunnel address"
+        yield Finding(Severity.WARNING, "probe_table", text, remedy)
     if subject.rules_problem:
         text = f"the rules for probes could not be made: {subject.rules_problem}"
         yield Finding(

@@ -95,6 +95,7 @@ class LinuxProvider:
             tunnels=self._tunnels,
             strangers=await self._reader.strangers(sets, permit),
             rules_problem=self._rules.problem if self._rules else "",
+            tables={one.table: self._catalogue.number(one) for one in sets},
         )
         await permit.read()
         return await findings(subject, self._netlink)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wgfo.engine.policy import SECOND_US, GroupPolicy
-from wgfo.model import LARGE, PathName, ProbeClass
+from wgfo.model import LARGE, Finding, PathName, ProbeClass, Severity
 from wgfo.telemetry.figures.detector import Detector, detector_of
 from wgfo.telemetry.figures.false_alarms import bursty_s, independent_s, longest_unseen_s
 from wgfo.telemetry.figures.gray import Found, found
@@ -109,28 +109,37 @@ def _missed(gray: Gray) -> str:
 
 def warnings_of(policy: GroupPolicy, trusted: Collection[PathName] = ()) -> tuple[str, ...]:
     """Return what the operator should know of a configuration; ``trusted``: paths chosen by the address alone."""
-    return tuple(_warnings(policy, trusted))
+    return tuple(f"{one.text}; {one.remedy}" for one in findings_of(policy, trusted))
 
 
-def _warnings(policy: GroupPolicy, trusted: Collection[PathName]) -> Iterator[str]:
+def findings_of(policy: GroupPolicy, trusted: Collection[PathName] = ()) -> tuple[Finding, ...]:
+    """Return the same with severities, each text apart from its remedy."""
+    return tuple(_findings(policy, trusted))
+
+
+def _findings(policy: GroupPolicy, trusted: Collection[PathName]) -> Iterator[Finding]:
     if not policy.base_streams:
-        yield "no data-plane probe runs here: give [[group.probe]], or each path a peer"
+        text = "no data-plane probe runs here"
+        yield Finding(Severity.WARNING, "probes", text, "give [[group.probe]], or each path a peer")
     elif not any(stream.targets for stream in policy.base_streams):
-        yield (
-            "the far gateways stand in for missing targets: forwarding is unproven; give [[group.probe]] targets "
-            "behind them"
-        )
+        text = "the far gateways stand in for missing targets: forwarding is unproven"
+        yield Finding(Severity.WARNING, "probes", text, "give [[group.probe]] targets behind them")
     if not policy.has_reference:
-        yield "no reference is given: isolation cannot be told from failed paths; set [daemon] reference"
+        text = "no reference is given: isolation cannot be told from failed paths"
+        yield Finding(Severity.WARNING, "reference", text, "set [daemon] reference to hosts next to this one")
     if trusted:
-        names = ", ".join(trusted)
-        yield (
-            f'{names}: the address alone chooses the path (bind = "address") and is trusted; routes that lead '
-            "it elsewhere would make the probes prove nothing"
+        yield Finding(
+            Severity.INFO,
+            "bind",
+            f'{", ".join(trusted)}: the address alone chooses the path (bind = "address") and is trusted',
+            "see that no route leads it elsewhere: the probes would then prove nothing",
         )
     visible = sum(path.visible for path in policy.paths)
     if visible < 2:  # noqa: PLR2004 - semantics.md: fewer than two paths, no voluntary move
-        yield f"{visible} of {len(policy.paths)} paths are seen from here: no voluntary move is made"
+        text = f"{visible} of {len(policy.paths)} paths are seen from here: no voluntary move is made"
+        yield Finding(
+            Severity.WARNING, "paths", text, "give the group a second path that can be seen from here"
+        )
 
 
 def loss_warning(figures: Figures, path: str, lost: int, possible: int, span_us: int) -> str | None:
