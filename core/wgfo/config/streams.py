@@ -242,7 +242,8 @@ def _refuse_idle(work: Work, drafts: Sequence[_Draft], visible: Sequence[PathVie
 
 def _source(draft: _Draft, index: int) -> ProbeSetup:
     return replace(
-        _setup(draft), source=EvidenceSource(index, draft.offer.kind, draft.offer.layer, draft.act)
+        _setup(draft),
+        source=EvidenceSource(index, draft.offer.kind, draft.offer.layer, draft.act, draft.interval_us),
     )
 
 

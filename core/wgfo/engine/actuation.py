@@ -110,6 +110,8 @@ class SetTrack:
     """The platform asked for the pause, or the tries are in vain: an escape does not shorten it."""
     hint: bool = False
     """Something changed while a call was under way: read again afterwards."""
+    doubtful: bool = False
+    """Written since it was read: what was read need not stand any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def observed(policy: GroupPolicy, track: SetTrack, event: SetObserved, goal: Goa
         observed_us=now_us,
         next_us=None,
         error="" if not track.permanent else track.error,
+        doubtful=False,
     )
     if goal.desired is not None and event.observation.in_sync_with(goal.desired):
         return _seen_in_sync(read, goal, now_us)
@@ -189,8 +192,7 @@ def _write_in_vain(policy: GroupPolicy, track: SetTrack, now_us: int) -> SetTrac
         written_us=None,
         good_since_us=None,
         out_since_us=track.out_since_us if track.out_since_us is not None else now_us,
-        next_us=now_us
-        + retry.delay_us(policy, track.policy.id, track.epoch, failures, permanent=False, asked_us=None),
+        next_us=now_us + _pause_us(policy, track, failures),
         unhurried=True,
         error="what was written is not what is read back",
     )
@@ -213,20 +215,13 @@ def observe_failed(policy: GroupPolicy, track: SetTrack, event: ObserveFailed) -
     if track.phase in (Phase.WRITING, Phase.UNSURE):
         return Driven(replace(track, hint=True))
     failures = track.failures + 1
-    delay_us = retry.delay_us(
-        policy,
-        track.policy.id,
-        track.epoch,
-        failures,
-        permanent=event.permanent,
-        asked_us=event.retry_after_us,
-    )
+    pause_us = _pause_us(policy, track, failures, permanent=event.permanent, asked_us=event.retry_after_us)
     return Driven(
         replace(
             track,
             phase=Phase.BACKOFF,
             failures=failures,
-            next_us=event.at_us + delay_us,
+            next_us=event.at_us + pause_us,
             unhurried=event.permanent or event.retry_after_us is not None,
             error=event.text,
             permanent=event.permanent,
@@ -242,7 +237,7 @@ def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driv
     if event.outcome is None or retry.unknown(event.outcome):
         until_us = event.at_us + track.policy.late_write_us
         text = event.text or retry.first_text(event.outcome) or "the outcome of a write is unknown"
-        return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text, owned=True))
+        return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text))
     if event.outcome.ok:
         good = replace(track, phase=Phase.READING, owned=True, written_us=event.at_us, good_since_us=None)
         return _read(good, event.at_us, urgent=True, cause="verify")
@@ -251,38 +246,41 @@ def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driv
 
 def _write_failed(policy: GroupPolicy, track: SetTrack, outcome: SetOutcome, now_us: int) -> Driven:
     kinds = {failure.kind for failure in outcome.failures}
-    owned = track.owned or outcome.written > 0
+    foreign = FailureKind.FOREIGN in kinds
+    owned = track.owned or (outcome.written > 0 and not foreign)
     if kinds and kinds <= {FailureKind.WITHDRAWN}:
         return Driven(replace(track, phase=Phase.BACKOFF, next_us=now_us, owned=owned))
-    if FailureKind.FOREIGN in kinds and not kinds & retry.PERMANENT:
-        error = retry.first_text(outcome)
-        return Driven(
-            replace(track, phase=Phase.HELD, hold=Hold.FOREIGN, error=error, owned=owned, next_us=None)
-        )
     failures = track.failures + 1
     permanent = bool(kinds & retry.PERMANENT)
     asked = [failure.retry_after_ms for failure in outcome.failures if failure.retry_after_ms is not None]
     asked_us = max(asked) * 1000 if asked else None
     soon = kinds == {FailureKind.CONFLICT} and failures == 1
-    delay_us = (
-        0
-        if soon
-        else retry.delay_us(
-            policy, track.policy.id, track.epoch, failures, permanent=permanent, asked_us=asked_us
-        )
-    )
+    pause_us = 0 if soon else _pause_us(policy, track, failures, permanent=permanent, asked_us=asked_us)
     return Driven(
         replace(
             track,
             phase=Phase.BACKOFF,
             failures=failures,
-            next_us=now_us + delay_us,
+            next_us=now_us + pause_us,
             unhurried=permanent or asked_us is not None,
             error=retry.first_text(outcome),
             permanent=permanent,
+            hold=Hold.FOREIGN if foreign else track.hold,
             owned=owned,
         )
     )
+
+
+def _pause_us(
+    policy: GroupPolicy,
+    track: SetTrack,
+    failures: int,
+    *,
+    permanent: bool = False,
+    asked_us: int | None = None,
+) -> int:
+    one = track.policy.id
+    return retry.delay_us(policy, one, track.epoch, failures, permanent=permanent, asked_us=asked_us)
 
 
 # --- what is asked for ------------------------------------------------------------------------------------
@@ -302,9 +300,11 @@ def drive(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driv
 
 
 def _level(policy: GroupPolicy, track: SetTrack, goal: Goal, now_us: int) -> Driven:
-    """Compare what was read with what is desired."""
+    """Compare what was read with what is desired; what was written since may stand only where it would be right."""
     if track.hint:
         return _read(track, now_us, urgent=False, cause="changed")
+    if track.doubtful and seen_on(track, goal.desired):
+        return _read(track, now_us, urgent=goal.urgent, cause="written since")
     if goal.desired is None or in_step(track, goal.desired):
         return _keep(policy, track, goal, now_us)
     return _repair(policy, track, goal, now_us)
@@ -359,9 +359,7 @@ def _wait(track: SetTrack, now_us: int) -> Driven:
         return Driven(track)
     if track.phase is Phase.WRITING:
         until_us = now_us + track.policy.late_write_us
-        return Driven(
-            replace(track, phase=Phase.UNSURE, next_us=until_us, error="a write never ended", owned=True)
-        )
+        return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error="a write never ended"))
     return _read(track, now_us, urgent=track.phase is Phase.UNSURE, cause="outcome unknown")
 
 
@@ -472,6 +470,7 @@ def _point(track: SetTrack, goal: Goal, now_us: int, cause: str) -> Driven:
     writing = replace(
         track,
         phase=Phase.WRITING,
+        doubtful=True,
         epoch=goal.epoch,
         attempt=attempt,
         next_us=now_us + track.policy.deadline_us + track.policy.late_write_us + LOST_CALL_US,
@@ -487,6 +486,11 @@ def _point(track: SetTrack, goal: Goal, now_us: int, cause: str) -> Driven:
 
 
 def in_step(track: SetTrack, desired: PathName | None) -> bool:
+    """Whether the newest read shows the desired path, and nothing was written since."""
+    return not track.doubtful and seen_on(track, desired)
+
+
+def seen_on(track: SetTrack, desired: PathName | None) -> bool:
     """Whether the newest read shows the desired path."""
     return desired is not None and track.observation is not None and track.observation.in_sync_with(desired)
 

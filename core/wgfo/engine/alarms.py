@@ -38,7 +38,7 @@ def holding(policy: GroupPolicy, state: GroupState, now_us: int) -> dict[AlarmNa
 
 def grace_us(policy: GroupPolicy) -> int:
     """Return how long something may be out of step without an alarm: one round."""
-    return min((stream.interval_us for stream in policy.base_streams), default=SECOND_US)
+    return min((stream.interval_us for stream in policy.base_streams), default=policy.vouch_us)
 
 
 def _no_usable_path(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:

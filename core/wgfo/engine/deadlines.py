@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wgfo.engine import alarms, damping, detection
+from wgfo.engine import alarms, damping, detection, vouching
 from wgfo.engine import handshake as hs
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.state import GroupState
+from wgfo.model import PathName
 
 
 def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
@@ -34,6 +35,8 @@ def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
         if judged.loss_since_us is not None:
             due_us = judged.loss_since_us + policy.loss.confirm_us
             yield due_us if due_us > now_us else None
+        if policy.leading:
+            yield from _vouching_deadlines(policy, state, path.name)
     yield from _selection_deadlines(policy, state)
     grace_us = alarms.grace_us(policy)
     for track in state.sets:
@@ -41,6 +44,15 @@ def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
         if track.out_since_us is not None:
             late_us = track.out_since_us + grace_us + 1
             yield late_us if late_us > now_us else None
+
+
+def _vouching_deadlines(policy: GroupPolicy, state: GroupState, name: PathName) -> Iterable[int]:
+    desired = state.selection.desired
+    failing = state.judgements[desired] if desired is not None and desired != name else None
+    fault_us = failing.fault.fault_us if failing and failing.live and failing.fault else None
+    clean = state.judgements[name].clean
+    due = vouching.deadlines_us(policy, state.evidence[name], clean, fault_us)
+    return (at_us for at_us in due if at_us > state.at_us)
 
 
 def _selection_deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:

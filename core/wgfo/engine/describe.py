@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wgfo.engine import actuation, alarms, damping, detection, selection, window
+from wgfo.engine import actuation, alarms, damping, detection, selection, vouching, window
 from wgfo.engine import handshake as hs
 from wgfo.engine.actuation import Phase, SetTrack
 from wgfo.engine.decisions import AlarmName
@@ -163,7 +163,7 @@ def _path(
         name=path.name,
         state=judged.state,
         active=path.name == (active if active is not None else state.selection.desired),
-        reason=_reason(policy, judged),
+        reason=_reason(policy, judged, evidence),
         since_us=judged.since_us,
         layers=_layers(policy, path, evidence, judged, now_us),
         classes=_classes(policy, path, evidence, judged),
@@ -182,7 +182,7 @@ def _path(
     )
 
 
-def _reason(policy: GroupPolicy, judged: Judgement) -> str:
+def _reason(policy: GroupPolicy, judged: Judgement, evidence: PathEvidence) -> str:
     if judged.fault is not None:
         return judged.fault.reason if judged.live else f"recovering from: {judged.fault.reason}"
     if judged.blind:
@@ -191,6 +191,8 @@ def _reason(policy: GroupPolicy, judged: Judgement) -> str:
         return "the far gateway answers, no target does on any path"
     if judged.state is PathState.UNKNOWN:
         return f"{judged.clean} clean rounds of {policy.rise}"
+    if policy.leading:
+        return vouching.word(policy, evidence)
     return (
         "all probes pass"
         if not judged.masked

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from wgfo.engine import detection, window
+from wgfo.engine import detection, vouching, window
 from wgfo.engine import handshake as hs
 from wgfo.engine.detection import PathEvidence
 from wgfo.engine.policy import GroupPolicy, StreamPolicy
@@ -92,7 +92,12 @@ def lives(policy: GroupPolicy, evidence: PathEvidence) -> bool:
 
 
 def passes(policy: GroupPolicy, evidence: PathEvidence) -> bool:
-    """Whether any base target answered its newest known probe (the anchor, where there are no targets)."""
+    """Whether any base target answered its newest known probe (the anchor, where there are no targets).
+
+    Where sources lead instead of rounds: whether they vouch for the path.
+    """
+    if policy.leading:
+        return vouching.vouches(policy, evidence)
     return any(tally.good for stream in policy.base_streams for tally in _tallies(evidence, stream))
 
 
@@ -145,15 +150,25 @@ def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: 
         return fresh and better and below_trip(scene, other)
     if fault.rule is FaultRule.LATENCY:
         return passes(policy, there) and latency_fault(scene, other) is None
-    return _newest_good_us(policy, there) > fault.fault_us and passes(policy, there)
+    return _passes_since(scene, there, fault.fault_us)
+
+
+def _passes_since(scene: Scene, there: PathEvidence, fault_us: int) -> bool:
+    if scene.policy.leading:
+        return vouching.proves(scene.policy, there, fault_us, scene.now_us)
+    return _newest_good_us(scene.policy, there) > fault_us and passes(scene.policy, there)
 
 
 def _shared_rounds(here: PathEvidence, there: PathEvidence, stream: StreamPolicy) -> int:
-    """Count the rounds of the failing series here in which any of the same targets answered there."""
+    """Count the rounds in which all was lost here and any of the same targets answered there.
+
+    A target that was dead here long before the rest proves nothing by what it answered there until then.
+    """
     bits = 0
-    pairs = zip(_tallies(here, stream), _tallies(there, stream), strict=False)
-    for failing, other in pairs:
-        bits |= window.answered_while_failing(failing, other)
+    silent = _tallies(here, stream)
+    since_round = max((tally.first_lost_round for tally in silent if tally.fails), default=0)
+    for failing, other in zip(silent, _tallies(there, stream), strict=False):
+        bits |= window.answered_while_failing(failing, other, since_round)
     return bits.bit_count()
 
 

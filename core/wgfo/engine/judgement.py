@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from wgfo.engine import detection, faults, window
+from wgfo.engine import detection, faults, vouching, window
 from wgfo.engine.detection import PathEvidence
 from wgfo.engine.events import RoundClosed
 from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
@@ -164,7 +164,7 @@ def _calm_after(scene: Scene, old: Judgement, event: RoundClosed) -> Judgement:
 def _judge_path(scene: Scene, path: PathPolicy, before: Judgements, event: RoundClosed | None) -> Judgement:
     old = before[path.name]
     policy, evidence = scene.policy, scene.evidence[path.name]
-    counted = old.clean if event is None else _clean_after(scene, old.clean, event)
+    counted = _counted(scene, path.name, old.clean, event)
     risen = counted >= policy.rise and _own_loss_below_trip(scene, path.name)
     bad_classes = _bad_classes(scene, path.name, old.bad_classes)
     loss_since, versus = _loss_timer(scene, path.name, before)
@@ -192,6 +192,13 @@ def _judge_path(scene: Scene, path: PathPolicy, before: Judgements, event: Round
         restore=_restore(scene, path.name, state, bad_classes),
         blind=blind,
     )
+
+
+def _counted(scene: Scene, name: PathName, clean: int, event: RoundClosed | None) -> int:
+    """Return the clean rounds running: counted, or the time that leading sources have vouched for."""
+    if scene.policy.leading:
+        return min(scene.policy.rise, vouching.rounds(scene.policy, scene.evidence[name], scene.now_us))
+    return clean if event is None else _clean_after(scene, clean, event)
 
 
 def _proved(scene: Scene, name: PathName, before: Judgements, live: Fault) -> tuple[PathName, ...]:
@@ -225,7 +232,7 @@ def _blindness(policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, no
     stream = detection.stalled(policy, evidence, now_us)
     if stream is not None:
         return f"no probe round of kind {stream.kind} has closed for five intervals"
-    return detection.impairment(policy, evidence)
+    return detection.impairment(policy, evidence) or vouching.silence(policy, evidence)
 
 
 # --- rising -----------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from wgfo.engine import damping, faults, selection
 from wgfo.engine.events import OverrideKind
 from wgfo.engine.judgement import Judgement, Restore, own_loss_over
-from wgfo.engine.policy import SECOND_US, GroupPolicy
+from wgfo.engine.policy import SECOND_US, Act, GroupPolicy
 from wgfo.engine.selection import Situation, Wait
 from wgfo.engine.state import GroupState, scene_of, situation_of
-from wgfo.model import PathName, PathState
+from wgfo.model import Layer, PathName, PathState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ def _health(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int)
 
 def _threats(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int) -> Iterator[str]:
     judged = state.judgements[name]
+    yield from _hints(policy, state, name)
     if judged.live:
         yield from _hold_off(policy, state, name, now_us)
         return
@@ -176,6 +177,14 @@ def _threats(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int
     slow = faults.latency_fault(scene_of(policy, state, now_us), name)
     if slow is not None:
         yield slow.reason
+
+
+def _hints(policy: GroupPolicy, state: GroupState, name: PathName) -> Iterator[str]:
+    """What evidence says that may not decide (``act = "corroborate"``)."""
+    for source, track in zip(policy.sources, state.evidence[name].sources, strict=True):
+        hint = source.layer is Layer.DATAPLANE and source.act is Act.CORROBORATE and track.report is not None
+        if hint and track.report is not None and track.report.verdict is Verdict.DOWN:
+            yield f"{source.kind} says down, as evidence only: {track.report.reason}"
 
 
 def _hold_off(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int) -> Iterator[str]:

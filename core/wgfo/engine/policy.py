@@ -107,6 +107,8 @@ class EvidenceSource:
     kind: str
     layer: Layer
     act: Act = Act.CORROBORATE
+    interval_us: int = SECOND_US
+    """Where it leads (``GroupPolicy.leading``): up for so long counts as a clean round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +182,20 @@ class GroupPolicy:
     """The streams to which the blackout rule applies."""
     class_streams: tuple[StreamPolicy, ...] = field(init=False, compare=False, repr=False)
     """The streams of the other classes, which can degrade a path."""
+    leading: tuple[EvidenceSource, ...] = field(init=False, compare=False, repr=False)
+    """Sources of the data plane that decide because no round does; none where there are base streams."""
 
     def __post_init__(self) -> None:
         alone = tuple(stream for stream in self.streams if stream.act is Act.ALONE)
-        object.__setattr__(self, "base_streams", tuple(stream for stream in alone if stream.base))
+        base = tuple(stream for stream in alone if stream.base)
+        object.__setattr__(self, "base_streams", base)
         object.__setattr__(self, "class_streams", tuple(stream for stream in alone if not stream.base))
+        object.__setattr__(self, "leading", () if base else _deciding(self.sources))
+
+    @property
+    def vouch_us(self) -> int:
+        """How long a leading source must say up for a clean round, and for proof: the slowest one's interval."""
+        return max((source.interval_us for source in self.leading), default=SECOND_US)
 
     @property
     def preferred(self) -> PathName:
@@ -198,3 +209,7 @@ class GroupPolicy:
     def rank(self, name: PathName) -> int:
         """Return the path's place in the order of preference, 0 for the primary."""
         return next(rank for rank, path in enumerate(self.paths) if path.name == name)
+
+
+def _deciding(sources: tuple[EvidenceSource, ...]) -> tuple[EvidenceSource, ...]:
+    return tuple(one for one in sources if one.layer is Layer.DATAPLANE and one.act is Act.ALONE)

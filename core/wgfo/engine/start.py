@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from wgfo.engine import vouching
 from wgfo.engine.actuation import Phase, SetTrack
 from wgfo.engine.faults import passes
 from wgfo.engine.policy import GroupPolicy
@@ -71,4 +72,6 @@ def _tried(policy: GroupPolicy, state: GroupState, name: PathName) -> bool:
     if state.judgements[name].state is PathState.DOWN:
         return True
     evidence = state.evidence[name]
+    if policy.leading:
+        return vouching.tried(policy, evidence, state.at_us)
     return any(evidence.streams[stream.index].closed_us >= 0 for stream in policy.base_streams)

@@ -103,7 +103,7 @@ def goal_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Goal:
         desired=state.selection.desired,
         epoch=state.selection.epoch,
         writable=not frozen_reason(situation, state.selection),
-        blind=situation.blind and bool(policy.streams),
+        blind=situation.blind and bool(policy.streams or policy.leading),
         urgent=state.urgent,
         futile=_interface_down(state),
     )

@@ -113,11 +113,15 @@ def aligned(bits: int, head: int, onto: int) -> int:
     return bits << shift if shift >= 0 else bits >> -shift
 
 
-def answered_while_failing(failing: Tally, other: Tally) -> int:
-    """Return the rounds of ``failing``'s running series, as bits of its window, that ``other`` answered."""
+def answered_while_failing(failing: Tally, other: Tally, since_round: int = 0) -> int:
+    """Return the rounds of ``failing``'s running series, as bits of its window, that ``other`` answered.
+
+    ``since_round``: older rounds of the series do not count.
+    """
     if not failing.fails or other.head < 0:
         return 0
-    series = recent(failing.lost, failing.head - failing.first_lost_round + 1)
+    first = max(failing.first_lost_round, since_round)
+    series = recent(failing.lost, failing.head - first + 1) if first <= failing.head else 0
     return series & aligned(other.known & ~other.lost, other.head, failing.head)
 
 
