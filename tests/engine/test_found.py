@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.world import ABSENT, TARGETS, A, B, Fault, Table, World, policy, set_policy
-from wgfo.engine.events import StoredGroup
-from wgfo.engine.policy import SECOND_US
-from wgfo.model import PathHop, RouteSetId
+from tests.engine.world import (
+    ABSENT,
+    TARGETS,
+    A,
+    B,
+    C,
+    Fault,
+    Table,
+    World,
+    policy,
+    seconds,
+    set_policy,
+)
+from wgfo.engine.decisions import Observe, Point, SetConverged
+from wgfo.engine.events import RequestKind, SetObserved, StoredGroup, WriteEnded
+from wgfo.engine.policy import SECOND_US, PathPolicy
+from wgfo.model import (
+    FailureKind,
+    Foreign,
+    Observed,
+    PathHop,
+    Prefix,
+    RouteException,
+    RouteSetId,
+    SetObservation,
+    SetOutcome,
+    WriteFailure,
+)
 
 MAIN = RouteSetId("linux/main/g")
 
@@ -71,3 +95,97 @@ def test_nothing_returns_to_the_primary_while_the_remote_site_is_dark() -> None:
     assert [target for _, target, _ in world.switches] == [B]
     world.run(520)
     assert [target for _, target, _ in world.switches] == [B, A]
+
+
+@pytest.mark.parametrize("start", [60.0, 60.3, 60.6, 60.9])
+def test_a_target_that_died_long_before_the_rest_proves_nothing_when_the_site_goes_dark(start: float) -> None:
+    """Seed 100638: what the third path answered before the site went dark passed for newer than that."""
+    group = policy(paths=(PathPolicy(A), PathPolicy(B), PathPolicy(C)))
+    faults = [Fault((A, B), 50, 65, targets=("t3",)), Fault((A, B, C), start, start + 2.6)]
+    assert World(group, faults=faults).run(66).switches == []
+
+
+def half(*, told: bool) -> Table:
+    """Return a table in which writes towards B land, and are told as failed, or not at all."""
+    table = Table()
+
+    def land(at: float, point: Point) -> WriteEnded | None:
+        if point.path != B:
+            return None
+        table.hop = PathHop(B)
+        failure = WriteFailure(FailureKind.TRANSIENT, "500 for a part")
+        outcome = SetOutcome(point.set_id, 1, failures=(failure,)) if told else None
+        return WriteEnded(seconds(at), point.set_id, point.epoch, point.attempt, outcome)
+
+    table.fail_write = land
+    return table
+
+
+def there_and_back(table: Table, late_write_us: int = 0) -> World:
+    """Force B at 40 s, and A again half a second later, before anything was read back."""
+    sets = (set_policy(late_write_us=late_write_us),)
+    world = World(policy(sets=sets, reconcile_us=30 * SECOND_US), tables={MAIN: table})
+    world.run(40).request(RequestKind.FORCE, B)
+    world.run(40.5).request(RequestKind.FORCE, A)
+    return world.run(60)
+
+
+def test_a_write_that_failed_half_way_is_read_before_the_set_is_called_in_step_again() -> None:
+    """The read from before that write showed A, so nothing was done until the next period."""
+    table = half(told=True)
+    world = there_and_back(table)
+    (back,) = [at for at, path, _ in table.writes if path == A]
+    converged = [one.at_us for one in world.log if isinstance(one, SetConverged) and one.epoch == 3]
+    assert back < 41.5
+    assert converged[0] > seconds(back)
+
+
+def test_a_set_of_which_nobody_knows_where_it_stands_has_an_alarm_after_one_round() -> None:
+    """Seed 100061: its write was never answered, and the new path is the one of the read before."""
+    table = half(told=False)
+    world = there_and_back(table, late_write_us=10 * SECOND_US)
+    assert [at < 41.7 for at in world.raised("partial")] == [True]
+
+
+class Mixed(World):
+    """A set of which one prefix is a stranger's; the writes for the others land, its own is refused."""
+
+    rest: Observed = PathHop(A)
+
+    def _observe(self, asked: Observe) -> None:
+        stranger = RouteException(Prefix("10.0.0.0/8"), Foreign("igw-1"))
+
+        def answer(now: int) -> None:
+            self.dispatch(SetObserved(now, SetObservation(asked.set_id, self.rest, (stranger,))))
+
+        self.at_us(self.now + 5_000, answer)
+
+    def land(self, at: float, point: Point) -> WriteEnded:
+        self.rest = PathHop(point.path)
+        refused = WriteFailure(FailureKind.FOREIGN, "10.0.0.0/8: igw-1", Prefix("10.0.0.0/8"))
+        outcome = SetOutcome(point.set_id, 1, failures=(refused,))
+        return WriteEnded(seconds(at), point.set_id, point.epoch, point.attempt, outcome)
+
+
+def mixed() -> Mixed:
+    table = Table()
+    world = Mixed(
+        policy(reconcile_us=30 * SECOND_US), tables={MAIN: table}, stored=StoredGroup(desired=B, epoch=3)
+    )
+    table.fail_write = world.land
+    world.run(100)
+    return world
+
+
+def test_a_set_in_which_one_route_is_a_strangers_is_written_once() -> None:
+    """It was written again and again without a pause, by what was read before the first write."""
+    world = mixed()
+    assert [one.path for one in world.log if isinstance(one, Point)] == [B]
+    assert "foreign_route" in world.alarms
+
+
+def test_a_strangers_route_is_not_ours_for_what_we_wrote_beside_it() -> None:
+    world = mixed()
+    world.request(RequestKind.FORCE, A)
+    world.run(140)
+    assert {one.owned for one in world.log if isinstance(one, Point)} == {False}
