@@ -288,6 +288,8 @@ class WriteFailure:
     text: str
     prefix: Prefix | None = None
     retry_after_ms: int | None = None
+    busy: bool = False
+    """``retry_after_ms`` is about this table alone (something else is being done with it): the account goes on."""
 
 
 @dataclass(frozen=True, slots=True)

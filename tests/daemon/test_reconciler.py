@@ -285,6 +285,28 @@ def test_a_retry_after_pauses_every_instance_of_the_account():
     play(scenario)
 
 
+def test_a_table_that_is_busy_holds_up_no_other_table_of_the_account():
+    async def scenario(clock, spawn):
+        sets = [route_set("a", "rtb-a"), route_set("b", "rtb-b")]
+        rig = Rig(clock, spawn, *sets)
+
+        async def another_operation(change, _permit):
+            if change.route_set.group == "a":
+                raise Transient("AnotherOperationInProgress", retry_after_ms=20_000, busy=True)
+
+        rig.cloud.before_point = another_operation
+        await rig.start()
+        rig.point(sets[0])
+        await asyncio.sleep(1)
+        (failure,) = rig.ended()[0].outcome.failures
+        assert (failure.retry_after_ms, failure.busy) == (20_000, True)
+        rig.point(sets[1])
+        await asyncio.sleep(1)
+        assert rig.ended()[1].outcome.ok
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [(Denied("no ec2:ReplaceRoute"), FailureKind.DENIED), (NotFound("no rtb-0aaa"), FailureKind.NOT_FOUND)],

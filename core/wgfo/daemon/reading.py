@@ -37,7 +37,7 @@ async def read_sets(
 def _everywhere(error: ProviderError) -> bool:
     """Whether asking for each set alone would only make it worse: throttled, or out of time."""
     return (
-        error.retry_after_ms is not None
+        (error.retry_after_ms is not None and not error.busy)
         or isinstance(error, Withdrawn)
         or isinstance(error.__cause__, TimeoutError)
     )
@@ -59,7 +59,7 @@ async def _read(
         found = await call.run(_observe(instance, sets, permit), deadline_us)
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         failure = _failure(error, deadline_us)
-        if failure.retry_after_ms:
+        if failure.retry_after_ms and not failure.busy:
             instance.budget.pause(failure.retry_after_ms * 1_000)
         return dict.fromkeys((one.id for one in sets), failure)
     missing = Transient(f"bug in a plugin: observe() of {instance.setup.offer.kind} left the set out")
@@ -76,4 +76,4 @@ def _failure(error: Exception, deadline_us: int) -> ProviderError:
         late.__cause__ = error
         return late
     failure = provider_error(error)
-    return type(failure)(say(failure), retry_after_ms=failure.retry_after_ms)
+    return type(failure)(say(failure), retry_after_ms=failure.retry_after_ms, busy=failure.busy)

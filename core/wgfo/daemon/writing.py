@@ -113,8 +113,9 @@ class Write:
         return None if unknown else outcome, say(error), result_word(error)
 
     def _pause(self, outcome: SetOutcome) -> None:
-        """Honour a retry-after for the whole account."""
-        asked_ms = max((failure.retry_after_ms or 0 for failure in outcome.failures), default=0)
+        """Honour a retry-after for the whole account; one for a busy table is the engine's to wait for."""
+        asked = (failure.retry_after_ms or 0 for failure in outcome.failures if not failure.busy)
+        asked_ms = max(asked, default=0)
         if asked_ms:
             self._instance.budget.pause(asked_ms * 1_000)
 
@@ -130,7 +131,7 @@ async def _ended(call: asyncio.Task[SetOutcome], within_us: int) -> bool:
 
 def failed(route_set: RouteSet, error: ProviderError) -> SetOutcome:
     """Return the outcome of a write that failed as a whole."""
-    failure = WriteFailure(error.kind, say(error), retry_after_ms=error.retry_after_ms)
+    failure = WriteFailure(error.kind, say(error), retry_after_ms=error.retry_after_ms, busy=error.busy)
     return SetOutcome(route_set.id, 0, failures=(failure,), not_attempted=len(route_set.prefixes))
 
 

@@ -45,13 +45,18 @@ class LeaseError(PluginError):
 
 
 class ProviderError(PluginError):
-    """A request to a route provider failed; ``kind`` decides what may be done next."""
+    """A request to a route provider failed; ``kind`` decides what may be done next.
+
+    ``retry_after_ms`` is for the whole account, unless ``busy``: then the platform has work under way on this
+    table alone, and the others go on.
+    """
 
     kind: ClassVar[FailureKind] = FailureKind.TRANSIENT
 
-    def __init__(self, text: str, *, retry_after_ms: int | None = None) -> None:
+    def __init__(self, text: str, *, retry_after_ms: int | None = None, busy: bool = False) -> None:
         super().__init__(text)
         self.retry_after_ms = retry_after_ms
+        self.busy = busy
 
 
 class Transient(ProviderError):

@@ -128,3 +128,20 @@ def test_an_operation_that_failed_has_the_kind_of_its_code(code: str, kind: Fail
     error = operation_failed(Refusal(0, (code,)), "table t", canceled=False)
     assert error.kind is kind
     assert "old next hop" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "busy"),
+    [
+        (409, "AnotherOperationInProgress", True),
+        (429, "RetryableErrorDueToAnotherOperation", True),
+        (429, "TooManyRequests", False),
+        (429, "SubscriptionRequestsThrottled", False),
+        (503, "ServerBusy", False),
+    ],
+)
+def test_a_table_that_is_busy_is_told_from_a_subscription_that_is_throttled(
+    status: int, code: str, *, busy: bool
+) -> None:
+    error = translated(Refusal(status, (code,), retry_after_ms=7_000), "table t", writes=False)
+    assert (error.retry_after_ms, error.busy) == (7_000, busy)

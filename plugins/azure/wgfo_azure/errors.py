@@ -58,6 +58,17 @@ CODES: Final[Mapping[str, FailureKind]] = MappingProxyType(
 )
 """Kinds by code, whatever the status below 500."""
 
+BUSY: Final = frozenset(
+    {
+        "AnotherOperationInProgress",
+        "OperationPreempted",
+        "ReferencedResourceNotProvisioned",
+        "RetryableErrorDueToAnotherOperation",
+    }
+)
+"""Something else is done with this very table: its Retry-After is no matter of the subscription, which is throttled
+by codes of its own, and the other tables go on. (Some of these come with 429 as well as 409.)"""
+
 STATUSES: Final[Mapping[int, FailureKind]] = MappingProxyType(
     {
         401: FailureKind.DENIED,
@@ -182,7 +193,8 @@ def translated(refused: Refusal, where: str, *, writes: bool) -> ProviderError:
         remedy = "run `az provider register --namespace Microsoft.Network` once"
     elif "RequestDisallowedByPolicy" in refused.codes:
         remedy = "an Azure Policy forbids it"
-    return made(kind, f"{where}: Azure answered {said(refused)}; {remedy}", refused.retry_after_ms)
+    text = f"{where}: Azure answered {said(refused)}; {remedy}"
+    return made(kind, text, refused.retry_after_ms, busy=busy(refused))
 
 
 def operation_failed(refused: Refusal, where: str, *, canceled: bool) -> ProviderError:
@@ -193,12 +205,17 @@ def operation_failed(refused: Refusal, where: str, *, canceled: bool) -> Provide
     known = next((CODES[code] for code in refused.codes if code in CODES), FailureKind.TRANSIENT)
     how = "was cancelled" if canceled else "failed"
     text = f"{where}: the operation was accepted and {how}: {said(refused)}; traffic keeps the old next hop"
-    return made(known, text, refused.retry_after_ms)
+    return made(known, text, refused.retry_after_ms, busy=busy(refused))
 
 
-def made(kind: FailureKind, text: str, asked_ms: int | None = None) -> ProviderError:
+def busy(refused: Refusal) -> bool:
+    """Whether this table is busy, and nothing is said of the others."""
+    return next((code in BUSY for code in refused.codes if code in CODES), False)
+
+
+def made(kind: FailureKind, text: str, asked_ms: int | None = None, *, busy: bool = False) -> ProviderError:
     """Return an error of a kind."""
-    return _TYPES[kind](text, retry_after_ms=asked_ms)
+    return _TYPES[kind](text, retry_after_ms=asked_ms, busy=busy)
 
 
 def late(where: str, *, writes: bool) -> ProviderError:

@@ -109,7 +109,7 @@ async def carry_out(made: Plan, change: SetChange, writer: Writer, permit: Permi
             made.not_attempted = len(made.writes) - number
             break
         except ProviderError as error:
-            made.failures.append(WriteFailure(error.kind, str(error), one.prefix, error.retry_after_ms))
+            made.failures.append(_failure(error, one.prefix))
             if error.kind is FailureKind.UNKNOWN:
                 made.not_attempted = len(made.writes) - number - 1
                 break
@@ -120,4 +120,8 @@ async def carry_out(made: Plan, change: SetChange, writer: Writer, permit: Permi
 
 
 def _of_all(error: ProviderError) -> WriteFailure:
-    return WriteFailure(error.kind, str(error), retry_after_ms=error.retry_after_ms)
+    return _failure(error)
+
+
+def _failure(error: ProviderError, prefix: Prefix | None = None) -> WriteFailure:
+    return WriteFailure(error.kind, str(error), prefix, error.retry_after_ms, error.busy)

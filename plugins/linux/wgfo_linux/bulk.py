@@ -23,6 +23,9 @@ BATCH: Final = 64
 """Requests in one send: half a millisecond in the kernel, and their acks fit any receive buffer."""
 _RECEIVE: Final = 1 << 16
 _TIMEOUT_S: Final = 5.0
+"""What is waited for one answer at most; less where the call's permit has less left."""
+_SHARE: Final = 0.9
+"""Of the time left that one answer may take; the rest is for reporting."""
 _SEQUENCES: Final = 1 << 31
 _PORTS_REMEMBERED: Final = 16
 
@@ -74,7 +77,13 @@ class RouteSocket:
         """Whether a notification with this port was caused by a write of this object."""
         return port in self._ports
 
-    async def dump(self, table: int, family: int, see: Callable[[Destination, Body], None]) -> None:
+    async def dump(
+        self,
+        table: int,
+        family: int,
+        see: Callable[[Destination, Body], None],
+        permit: Permit | None = None,
+    ) -> None:
         """Show ``see`` every route of a table, in the kernel's order, in slices of one datagram.
 
         Raises:
@@ -84,7 +93,7 @@ class RouteSocket:
         with contextlib.closing(connected):
             request = wire.dump_request(family, table)
             _send(connected, wire.message(wire.RTM_GETROUTE, wire.NLM_REQUEST | wire.NLM_DUMP, 1, request))
-            await _read_dump(connected, table, see)
+            await _read_dump(connected, table, see, permit)
 
     async def write(self, writes: Sequence[RouteWrite], permit: Permit | None = None) -> list[Refusal | None]:
         """Send a batch (at most ``BATCH``) in one datagram and return the kernel's answer to each, in order.
@@ -106,16 +115,18 @@ class RouteSocket:
                     await permit.write()
             try:
                 _send(connected, data)
-                return await self._answers(connected, numbers)
+                return await self._answers(connected, numbers, permit)
             except BaseException:
                 self.close()
                 raise
 
-    async def _answers(self, connected: socket.socket, numbers: dict[int, int]) -> list[Refusal | None]:
+    async def _answers(
+        self, connected: socket.socket, numbers: dict[int, int], permit: Permit | None
+    ) -> list[Refusal | None]:
         answers: list[Refusal | None] = [None] * len(numbers)
         while numbers:
             try:
-                data = await _receive(connected)
+                data = await _receive(connected, permit)
             except Transient as error:
                 raise OutcomeUnknown(
                     f"the kernel's answer to {len(answers)} route writes was lost: {error}"
@@ -141,11 +152,16 @@ class Interrupted(Transient):
     """The table changed while it was dumped: what was seen may be inconsistent."""
 
 
-async def _read_dump(connected: socket.socket, table: int, see: Callable[[Destination, Body], None]) -> None:
+async def _read_dump(
+    connected: socket.socket,
+    table: int,
+    see: Callable[[Destination, Body], None],
+    permit: Permit | None,
+) -> None:
     decoder = wire.RouteDecoder()
     interrupted = False
     while True:
-        data = await _receive(connected)
+        data = await _receive(connected, permit)
         for kind, flags, _sequence, _port, at, end in wire.messages(data):
             interrupted |= bool(flags & wire.NLM_DUMP_INTERRUPTED)
             if kind in {wire.NLMSG_DONE, wire.NLMSG_ERROR}:
@@ -172,17 +188,22 @@ def _send(connected: socket.socket, data: bytes) -> None:
         raise from_os(error, "sending to the kernel's routing socket") from error
 
 
-async def _receive(connected: socket.socket) -> bytes:
+async def _receive(connected: socket.socket, permit: Permit | None) -> bytes:
     while True:
         try:
             return connected.recv(_RECEIVE)
         except BlockingIOError:
-            await _readable(connected)
+            await _readable(connected, patience_s(permit))
         except OSError as error:
             raise from_os(error, "reading from the kernel's routing socket") from error
 
 
-async def _readable(connected: socket.socket) -> None:
+def patience_s(permit: Permit | None) -> float:
+    """Return how long one answer of the kernel may take: less than the call has left (rule 9)."""
+    return _TIMEOUT_S if permit is None else min(_TIMEOUT_S, permit.remaining_ms() * _SHARE / 1000)
+
+
+async def _readable(connected: socket.socket, within_s: float) -> None:
     """Wait until a socket has something to read.
 
     Raises:
@@ -192,9 +213,9 @@ async def _readable(connected: socket.socket) -> None:
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(connected, _wake, ready)
     try:
-        await asyncio.wait_for(ready, _TIMEOUT_S)
+        await asyncio.wait_for(ready, within_s)
     except TimeoutError:
-        raise Transient(f"the kernel did not answer within {_TIMEOUT_S:g} s") from None
+        raise Transient(f"the kernel did not answer within {within_s:g} s") from None
     finally:
         loop.remove_reader(connected)
 

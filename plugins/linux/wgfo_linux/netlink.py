@@ -101,16 +101,16 @@ class Netlink:
             self._socket.close()
             self._socket = None
 
-    async def device(self, name: str) -> Device | None:
+    async def device(self, name: str, within_s: float = _TIMEOUT_S) -> Device | None:
         """Return an interface by its name, None if there is none."""
-        return await self._device(ifname=name)
+        return await self._device(within_s, ifname=name)
 
-    async def device_at(self, index: int) -> Device | None:
+    async def device_at(self, index: int, within_s: float = _TIMEOUT_S) -> Device | None:
         """Return an interface by its index, None if there is none."""
-        return await self._device(index=index)
+        return await self._device(within_s, index=index)
 
-    async def _device(self, **by: object) -> Device | None:
-        answer = await self._ask("link", "get", missing=_MISSING, **by)
+    async def _device(self, within_s: float, **by: Any) -> Device | None:
+        answer = await self._ask("link", "get", missing=_MISSING, within_s=within_s, **by)
         if not answer:
             return None
         link = answer[0]
@@ -151,7 +151,7 @@ class Netlink:
 
     async def lookup(self, destination: str, *, mark: int = 0) -> Lookup | None:
         """Ask which way a packet (with a firewall mark) would go (``ip route get``); None: nowhere."""
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "dst": destination,
             "family": socket.AF_INET6 if ":" in destination else socket.AF_INET,
         }
@@ -163,9 +163,17 @@ class Netlink:
         found = answer[0]
         return Lookup(found.get("oif") or 0, found.get("gateway"))
 
-    async def _ask(self, what: str, command: str, *, missing: tuple[int, ...], **fields: object) -> Any:
+    async def _ask(
+        self,
+        what: str,
+        command: str,
+        *,
+        missing: tuple[int, ...],
+        within_s: float = _TIMEOUT_S,
+        **fields: Any,
+    ) -> Any:
         try:
-            async with self._guarded(f"netlink {what} {command}"):
+            async with self._guarded(f"netlink {what} {command}", within_s):
                 return await getattr(await self._connected(), what)(command, **fields)
         except _Refused as refused:
             if refused.refusal.code in missing:
@@ -181,18 +189,18 @@ class Netlink:
             raise raised(refused.refusal, f"netlink {what} dump") from refused
 
     @contextlib.asynccontextmanager
-    async def _guarded(self, what: str) -> AsyncIterator[None]:
+    async def _guarded(self, what: str, within_s: float = _TIMEOUT_S) -> AsyncIterator[None]:
         """Bound the wait, and let none of pyroute2's exceptions out. A socket that failed is not used again."""
         from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
 
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(within_s):
                 yield
         except NetlinkError as error:
             raise _Refused(Refusal(error.code, str(error.args[-1]))) from error
         except TimeoutError as error:
             self.close()
-            raise Transient(f"{what}: the kernel did not answer within {_TIMEOUT_S:g} s") from error
+            raise Transient(f"{what}: the kernel did not answer within {within_s:g} s") from error
         except OSError as error:
             self.close()
             raise from_os(error, what) from error
@@ -204,8 +212,8 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-def _rule_fields(rule: Rule) -> dict[str, object]:
-    fields: dict[str, object] = {
+def _rule_fields(rule: Rule) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "family": rule.family,
         "priority": rule.priority,
         "table": rule.table,

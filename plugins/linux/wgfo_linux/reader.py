@@ -8,7 +8,7 @@ from typing import Final
 
 from wgfo.model import RouteSet, RouteSetId
 from wgfo.plugin import Permit
-from wgfo_linux.bulk import Interrupted, RouteSocket
+from wgfo_linux.bulk import Interrupted, RouteSocket, patience_s
 from wgfo_linux.catalogue import Catalogue
 from wgfo_linux.hops import candidates, devices_of
 from wgfo_linux.index import TableIndex
@@ -49,7 +49,7 @@ class Reader:
         for family in families:
             await permit.read()
             try:
-                await self._routes.dump(number, family, reader.see)
+                await self._routes.dump(number, family, reader.see, permit)
             except Interrupted:
                 undisturbed = False
         return undisturbed
@@ -60,7 +60,7 @@ class Reader:
         devices = {
             name: device.index
             for name in devices_of(route_set.hops)
-            if (device := await self._netlink.device(name)) is not None
+            if (device := await self._netlink.device(name, patience_s(permit))) is not None
         }
         known = {index: name for name, index in devices.items()}
         return View(
@@ -68,7 +68,7 @@ class Reader:
             options=self._catalogue.options(route_set),
             packed=self._index(self._catalogue.number(route_set)).packed[route_set.id],
             known=candidates(route_set.hops, devices),
-            names=known | await self._names(_interfaces(seen) - known.keys()),
+            names=known | await self._names(_interfaces(seen) - known.keys(), permit),
         )
 
     async def strangers(self, sets: Sequence[RouteSet], permit: Permit) -> list[str]:
@@ -81,12 +81,12 @@ class Reader:
                 await permit.read()
                 stranger = _Strangers(owners.keys(), ours, found)
                 with contextlib.suppress(Interrupted):
-                    await self._routes.dump(number, family, stranger.see)
-        names = await self._names({body.oif for _, body in found if body.oif})
+                    await self._routes.dump(number, family, stranger.see, permit)
+        names = await self._names({body.oif for _, body in found if body.oif}, permit)
         return [line(one, names) for one in found]
 
-    async def _names(self, indexes: Iterable[int]) -> dict[int, str]:
-        devices = [await self._netlink.device_at(index) for index in sorted(indexes)]
+    async def _names(self, indexes: Iterable[int], permit: Permit) -> dict[int, str]:
+        devices = [await self._netlink.device_at(index, patience_s(permit)) for index in sorted(indexes)]
         return {device.index: device.name for device in devices if device is not None}
 
     def _index(self, number: int) -> TableIndex:
