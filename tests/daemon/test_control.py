@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.support.example import FakeSource, example_setup
+from tests.support.example import FakeSource, example_setup, exposed
 
 from wgfo.daemon.control.access import Access, Peer, access_for
 from wgfo.daemon.control.api import ControlApi
@@ -40,7 +40,7 @@ def source():
 async def served(source, directory):
     access = access_for(None)
     setup = example_setup(control=directory / "control.sock", http="127.0.0.1:0")
-    api = ControlApi(source, lambda: b"wgfo_build_info 1.0\n", access)
+    api = ControlApi(source, exposed(b"wgfo_build_info 1.0\n"), access)
     server = ControlServer(api, setup.daemon, access)
     await server.start()
     yield server
@@ -245,7 +245,7 @@ async def as_user(path, *, group, extra_groups=()):
 
 def serve(source, path, operators):
     access = access_for(operators)
-    api = ControlApi(source, lambda: b"", access)
+    api = ControlApi(source, exposed(), access)
     return ControlServer(api, example_setup(control=path, operators=operators).daemon, access)
 
 
@@ -381,5 +381,5 @@ async def test_when_the_listener_fails_the_control_socket_is_taken_back(source, 
     access = access_for(None)
     setup = example_setup(control=path, http="0.0.0.0:0")
     with pytest.raises(ConfigError):
-        await ControlServer(ControlApi(source, lambda: b"", access), setup.daemon, access).start()
+        await ControlServer(ControlApi(source, exposed(), access), setup.daemon, access).start()
     assert not path.exists()

@@ -30,7 +30,16 @@ from wgfo.model import (
     SetObservation,
     Verdict,
 )
+from wgfo.telemetry.metrics import Exposition
 from wgfo.telemetry.switches import SwitchRecord
+
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def exposed(body=b""):
+    """Metrics that are these bytes, whatever is asked for."""
+    return lambda _accept: Exposition(body, TEXT_TYPE)
+
 
 SET_ID = RouteSet.make_id("linux", "main", "cloud")
 

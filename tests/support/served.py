@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 
-from tests.support.example import FakeSource, example_setup
+from tests.support.example import FakeSource, example_setup, exposed
 from wgfo.daemon.control.access import access_for
 from wgfo.daemon.control.api import ControlApi
 from wgfo.daemon.control.server import ControlServer
@@ -21,7 +21,7 @@ def served(control, source=None):
     async def run():
         access = access_for(None)
         setup = example_setup(control=control, http="127.0.0.1:0")
-        server = ControlServer(ControlApi(source or FakeSource(), lambda: b"", access), setup.daemon, access)
+        server = ControlServer(ControlApi(source or FakeSource(), exposed(), access), setup.daemon, access)
         await server.start()
         held["server"], held["end"] = server, asyncio.Event()
         started.set()

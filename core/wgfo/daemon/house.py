@@ -16,6 +16,7 @@ from wgfo.daemon.clock import Clock
 from wgfo.daemon.codec import Json
 from wgfo.daemon.control.access import access_for
 from wgfo.daemon.control.api import ControlApi
+from wgfo.daemon.control.endpoint import Views
 from wgfo.daemon.control.server import ControlServer
 from wgfo.daemon.core import Core
 from wgfo.daemon.health import Told
@@ -37,7 +38,10 @@ from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.state import GroupState
 from wgfo.model import GroupName
 from wgfo.plugin.manager import Registry
+from wgfo.telemetry.changes import Changes
+from wgfo.telemetry.feed import Feed
 from wgfo.telemetry.log import LogListener
+from wgfo.telemetry.measured import Measured
 from wgfo.telemetry.metrics import Metrics
 from wgfo.telemetry.switches import SwitchLog, SwitchRecord
 from wgfo.telemetry.textfile import write_textfile
@@ -101,12 +105,20 @@ class House:
         self._metrics = Metrics(__version__, self.core.runtime.reports, lambda: clock.wall_ns() // 1_000, {})
         self._switches = SwitchLog({}, clock.rfc3339, self._switch_changed, self._stored.switches)
         self.live = Live(self.core, clock, self._switches, loaded.setup)
-        self._control: ControlServer | None = None
+        self._views = Views(Feed(session, clock.rfc3339))
+        said = LogListener()
+        self._changes = Changes(self._later, (self._views.feed.group_changed, said.group_changed))
+        self._measured = Measured((self._views.feed.switch_measured, said.switch_measured))
+        self.control: ControlServer | None = None
+        """Where the control API is served, once it is."""
         self.core.runtime.listeners = (
             self._stores.journal,
-            LogListener(),
+            said,
+            self._views.feed,
             self._switches,
             self._metrics,
+            self._views.trends,
+            self._changes,
             self.live.first_reads,
             self.live.answers,
         )
@@ -156,8 +168,9 @@ class House:
         """Stop in order; routes stay as they are."""
         notify.stopping()
         await self.core.stop()
-        if self._control is not None:
-            await self._control.aclose()
+        self._views.feed.close()
+        if self.control is not None:
+            await self.control.aclose()
         if not await self._stores.aclose():
             log.error("state or journal: the last entries could not be written")
 
@@ -173,10 +186,10 @@ class House:
             return
         daemon = self._loaded.setup.daemon
         access = access_for(daemon.operators)
-        api = ControlApi(self.live, self._metrics.exposition, access)
+        api = ControlApi(self.live, self._metrics.negotiated, access, self._views)
         shown = daemon if self._options.http else replace(daemon, http=None)
-        self._control = ControlServer(api, shown, access)
-        await self._control.start()
+        self.control = ControlServer(api, shown, access)
+        await self.control.start()
 
     def _keep_house(self) -> None:
         runtime = self.core.runtime
@@ -224,6 +237,8 @@ class House:
         self._stores.journal.begin(header(session, times.boot_id, self._clock, setup, found), going_on)
         self._switches.configure(policies)
         self._metrics.configure(policies)
+        self._views.trends.configure(policies)
+        self._changes.configure(list(policies))
         self.live.first_reads.expect([one.id for group in setup.groups for one in group.sets])
 
     def _states(self) -> Mapping[GroupName, Json]:
@@ -240,11 +255,16 @@ class House:
         log.warning("the machine slept for %d s: all evidence is gathered anew", for_us // SECOND_US)
         self.core.slept(for_us)
 
+    @staticmethod
+    def _later(work: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(work)
+
     def _requested(self, provider: str, operation: str, result: str, took_us: int) -> None:
         self._metrics.requested(provider, operation, result, took_us)
 
     def _switch_changed(self, record: SwitchRecord) -> None:
         self._metrics.switch_changed(record)
+        self._measured.switch_changed(record)
         self._stores.state.save_switches(self._switches.records())
 
 

@@ -18,7 +18,9 @@ from wgfo.engine.decisions import Decision
 from wgfo.engine.events import Event, WriteEnded
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName
-from wgfo.telemetry.words import Line, decision_line, write_line
+from wgfo.telemetry.changes import GroupChanged
+from wgfo.telemetry.switches import SwitchRecord
+from wgfo.telemetry.words import Line, change_line, decision_line, phases_line, write_line
 
 ROOT: Final = "wgfo"
 _PRIORITIES: Final = (
@@ -64,7 +66,7 @@ def is_journal(stream: TextIO) -> bool:
 
 
 class LogListener:
-    """Logs what was decided, and writes that ended badly."""
+    """Logs what was decided, writes that ended badly, how groups stand, and the phases of switches."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._log = logger or logging.getLogger(f"{ROOT}.engine")
@@ -82,7 +84,17 @@ class LogListener:
         for decision in decisions:
             self._say(group, decision_line(decision), decision)
 
-    def _say(self, group: GroupName, line: Line, value: Decision | WriteEnded) -> None:
+    def group_changed(self, change: GroupChanged) -> None:
+        """Log that a group stands otherwise."""
+        self._say(change.group, change_line(change), change)
+
+    def switch_measured(self, record: SwitchRecord) -> None:
+        """Log how long the phases of a switch took."""
+        self._say(record.group, phases_line(record), record)
+
+    def _say(
+        self, group: GroupName, line: Line, value: Decision | WriteEnded | GroupChanged | SwitchRecord
+    ) -> None:
         if self._log.isEnabledFor(line.level):
             self._log.log(
                 line.level, "group %s: %s", group, line.text, extra={"group": group, "value": value}

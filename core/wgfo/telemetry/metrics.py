@@ -9,6 +9,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 
 from wgfo.engine.decisions import Decision, Switch
 from wgfo.engine.events import Event, RoundClosed, SetObserved
@@ -47,6 +48,14 @@ class _Histogram:
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
             running += count
             yield bound, running
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """All metrics in one format."""
+
+    body: bytes
+    content_type: str
 
 
 class Metrics:
@@ -147,6 +156,11 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return the text format."""
         return generate_latest(self._registry)
+
+    def negotiated(self, accept: str) -> Exposition:
+        """Return OpenMetrics where an ``Accept`` header asks for it, else the text format."""
+        encode, content_type = choose_encoder(accept)
+        return Exposition(encode(self._registry), content_type)
 
     def collect(self) -> Iterable[Metric]:
         """Yield every family, in a fixed order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
 from wgfo.engine.decisions import (
     AlarmCleared,
@@ -20,7 +21,14 @@ from wgfo.engine.decisions import (
     Switch,
 )
 from wgfo.engine.events import Override, WriteEnded
+from wgfo.engine.report import GroupState, Mode
 from wgfo.model import PathState
+from wgfo.telemetry.changes import GroupChanged, Standing
+from wgfo.telemetry.switches import SwitchRecord
+
+_LOUD: Final = frozenset(
+    {GroupState.ISOLATED, GroupState.NO_USABLE_PATH, GroupState.PARTIAL, GroupState.REMOTE_DOWN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,43 @@ def write_line(event: WriteEnded) -> Line | None:
     lost = len(failures) + event.outcome.not_attempted
     first = f"{failures[0].kind}: {failures[0].text}" if failures else event.text or "not attempted"
     return Line(logging.WARNING, f"write of {event.set_id}: {lost} not written, first: {first}")
+
+
+def change_line(change: GroupChanged) -> Line:
+    """Return the sentence for a group that stands otherwise."""
+    before, after = change.before, change.after
+    was = f", was {_standing(before)}" if before is not None else ""
+    level = logging.WARNING if after.state in _LOUD or after.mode is Mode.FROZEN else logging.INFO
+    return Line(level, f"state {_standing(after)}{was}: {change.reason or 'nothing is decided yet'}")
+
+
+def _standing(one: Standing) -> str:
+    mode = "" if one.mode is Mode.AUTO else f" ({one.mode})"
+    active = one.active or "unclear"
+    desired = "" if one.desired == one.active else f", desired {one.desired or 'unclear'}"
+    return f"{one.state}{mode}, active {active}{desired}{'' if one.converged else ', not converged'}"
+
+
+def phases_line(record: SwitchRecord) -> Line:
+    """Return the sentence for the phases of a switch; what never ended is said so."""
+    phases = {
+        "detected in": record.detect_us,
+        "written after": record.write_us,
+        "verified after": record.verified_us,
+        "first packet after": record.first_packet_us,
+    }
+    if record.detect_us is None:
+        del phases["detected in"]
+    text = ", ".join(f"{name} {_seconds(took_us)}" for name, took_us in phases.items())
+    lost = f", {record.failed} of {record.prefixes} not written" if record.failed else ""
+    whole = not record.failed and None not in (record.write_us, record.verified_us)
+    return Line(
+        logging.INFO if whole else logging.WARNING, f"switch to {record.target} took its course: {text}{lost}"
+    )
+
+
+def _seconds(us: int | None) -> str:
+    return "(never)" if us is None else f"{us / 1_000_000:.3f} s"
 
 
 def _switch(switch: Switch) -> str:

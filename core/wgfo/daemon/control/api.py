@@ -13,10 +13,11 @@ from typing import Final
 
 from aiohttp import web
 
-from wgfo.daemon.control import changing, reading
+from wgfo.daemon.control import changing, events, page, reading
 from wgfo.daemon.control.access import Access
-from wgfo.daemon.control.endpoint import Endpoint, Served, error_answer
+from wgfo.daemon.control.endpoint import Endpoint, Expose, Served, Views, error_answer
 from wgfo.daemon.control.source import Source
+from wgfo.telemetry.feed import Feed
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/-/healthy", reading.healthy),
     Endpoint("GET", "/-/ready", reading.ready),
     Endpoint("GET", "/metrics", reading.metrics),
+    Endpoint("GET", "/api/v1/events", events.events),
+    Endpoint("GET", "/", page.whole),
+    Endpoint("GET", "/part", page.part),
+    Endpoint("GET", "/static/{name}", page.static),
     Endpoint("POST", "/api/v1/requests", changing.request_change, socket_only=True),
 )
 
@@ -40,10 +45,11 @@ class ControlApi:
         source: the running daemon.
         metrics: the exposition of all metrics.
         access: who may send requests.
+        views: what is kept for those who look on live; by default nothing happens there.
     """
 
-    def __init__(self, source: Source, metrics: Callable[[], bytes], access: Access) -> None:
-        self._served = Served(source, metrics, access)
+    def __init__(self, source: Source, metrics: Expose, access: Access, views: Views | None = None) -> None:
+        self._served = Served(source, metrics, access, views or Views(Feed("none", source.rfc3339)))
 
     def for_socket(self) -> web.Application:
         """Return everything, for the Unix socket."""

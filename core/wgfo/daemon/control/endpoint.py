@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 
 from wgfo.daemon.control.access import Access
 from wgfo.daemon.control.source import Source
+from wgfo.telemetry.feed import Feed
+from wgfo.telemetry.metrics import Exposition
+from wgfo.telemetry.trends import Trends
+
+PAGES: Final = 4
+"""Pages that are rendered at the same time; more wait."""
+Expose = Callable[[str], Exposition]
+"""Makes the exposition of all metrics, as an ``Accept`` header wants it."""
+
+
+@dataclass(slots=True)
+class Audience:
+    """Who follows the event stream."""
+
+    clients: int = 0
+    cut_off: int = 0
+    """Clients that did not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What is kept for those who look on live."""
+
+    feed: Feed
+    trends: Trends = field(default_factory=Trends)
+    audience: Audience = field(default_factory=Audience)
+    rendering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +47,10 @@ class Served:
 
     source: Source
     """The running daemon."""
-    metrics: Callable[[], bytes]
-    """The exposition of all metrics."""
+    metrics: Expose
     access: Access
     """Who may send requests."""
+    views: Views
 
 
 Handler = Callable[[Served, web.Request], Awaitable[web.StreamResponse]]

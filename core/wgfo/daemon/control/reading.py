@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aiohttp import web
 
 from wgfo.daemon.control import explaining, render
 from wgfo.daemon.control.endpoint import Served, error_answer, json_answer
 from wgfo.daemon.control.source import Source
-
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def view_of(source: Source) -> render.View:
@@ -45,9 +41,10 @@ async def history(served: Served, request: web.Request) -> web.Response:
     return json_answer(render.history(switches))
 
 
-async def metrics(served: Served, _request: web.Request) -> web.Response:
-    """``GET /metrics``."""
-    return web.Response(body=served.metrics(), headers={"Content-Type": METRICS_TYPE})
+async def metrics(served: Served, request: web.Request) -> web.Response:
+    """``GET /metrics``, in the format that ``Accept`` prefers: OpenMetrics or Prometheus' text format."""
+    exposition = served.metrics(request.headers.get("Accept", ""))
+    return web.Response(body=exposition.body, headers={"Content-Type": exposition.content_type})
 
 
 async def healthy(served: Served, _request: web.Request) -> web.Response:
