@@ -189,3 +189,22 @@ def test_a_strangers_route_is_not_ours_for_what_we_wrote_beside_it() -> None:
     world.request(RequestKind.FORCE, A)
     world.run(140)
     assert {one.owned for one in world.log if isinstance(one, Point)} == {False}
+
+
+def test_a_start_amid_heavy_loss_leaves_the_lossy_path_once_the_loss_is_confirmed() -> None:
+    """A path that never rose was never judged by its losses: a restart amid them kept the traffic there."""
+    world = World(policy(), faults=[Fault((A,), 0, loss=0.3)], stored=StoredGroup(desired=A, epoch=1)).run(90)
+    assert [(target, rule) for _, target, rule in world.switches] == [(B, "signal_degrade")]
+
+
+def test_a_path_that_comes_back_without_one_of_three_targets_is_left_for_one_that_has_them_all() -> None:
+    """Seed 101009: it was called recovering for ever."""
+    faults = [Fault((A, B), 60, 66), Fault((A,), 60, targets=("t3",))]
+    assert [target for _, target, _ in World(policy(), faults=faults).run(120).switches] == [B]
+
+
+def test_a_path_that_is_clean_again_is_not_left_for_the_losses_of_its_outage() -> None:
+    """Seed 101632: nobody could take over while it was out; ten seconds later it was left for that outage."""
+    group = policy(rise=20)
+    faults = [Fault((A,), 60, 66), Fault((B,), 40, 50)]
+    assert World(group, faults=faults).run(150).switches == []

@@ -167,14 +167,19 @@ def _judge_path(scene: Scene, path: PathPolicy, before: Judgements, event: Round
     counted = _counted(scene, path.name, old.clean, event)
     risen = counted >= policy.rise and _own_loss_below_trip(scene, path.name)
     bad_classes = _bad_classes(scene, path.name, old.bad_classes)
-    loss_since, versus = _loss_timer(scene, path.name, before)
     down = faults.down_fault(scene, path.name) if path.visible else None
+    loss_since, versus = (None, None) if down else _loss_timer(scene, path.name, before)
     blind = _blindness(policy, path, evidence, scene.now_us)
     degrading = None
-    if not (down or blind) and (risen or old.state in (UP, DEG)):
-        degrading = _degrading(scene, path.name, bad_classes, loss_since, versus)
+    if not (down or blind):
+        if _losing_still(scene, old, counted):
+            degrading = _confirmed_loss(scene, path.name, loss_since, versus)
+        if degrading is None and (risen or old.state in (UP, DEG)):
+            degrading = _other_degrading(scene, path.name, bad_classes)
     signal = _signal(down, blind, degrading, risen and not bad_classes)
     state = TRANSITIONS[old.state, signal]
+    if signal is Signal.RISEN and old.state is not UP:
+        loss_since, versus = None, None  # what it rose from is told; a new loss is confirmed anew
     live = down or degrading
     return Judgement(
         state=state,
@@ -301,22 +306,31 @@ def own_loss_over(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]
 # --- degrading --------------------------------------------------------------------------------------------
 
 
-def _degrading(
-    scene: Scene,
-    name: PathName,
-    bad_classes: tuple[int, ...],
-    loss_since: int | None,
-    versus: PathName | None,
+def _losing_still(scene: Scene, old: Judgement, clean: int) -> bool:
+    """Whether the losses of the window are of now: on a path that stands they are, by the rule of their share.
+
+    One that comes out of an outage, or that was never judged, is left for its losses only while they go on.
+    """
+    if old.state in (UP, DEG):
+        return True
+    base = scene.policy.base_streams
+    return bool(base) and clean < detection.rounds_in(base[0], scene.policy.loss.confirm_us)
+
+
+def _confirmed_loss(
+    scene: Scene, name: PathName, since_us: int | None, versus: PathName | None
 ) -> Fault | None:
-    if loss_since is not None and versus is not None:
-        confirmed = scene.now_us - loss_since >= scene.policy.loss.confirm_us
-        if confirmed:
-            return faults.loss_fault(scene, name, faults.compare(scene, name, versus), loss_since)
-    if bad_classes:
-        fault = faults.class_fault(scene, name)
-        if fault is not None:
-            return fault
-    return faults.latency_fault(scene, name) if scene.policy.latency.act else None
+    if since_us is None or versus is None or scene.now_us - since_us < scene.policy.loss.confirm_us:
+        return None
+    return faults.loss_fault(scene, name, faults.compare(scene, name, versus), since_us)
+
+
+def _other_degrading(scene: Scene, name: PathName, bad_classes: tuple[int, ...]) -> Fault | None:
+    """Return what degrades a path besides its losses: a class that fails, or latency that may act."""
+    fault = faults.class_fault(scene, name) if bad_classes else None
+    if fault is None and scene.policy.latency.act:
+        return faults.latency_fault(scene, name)
+    return fault
 
 
 def _loss_timer(scene: Scene, name: PathName, before: Judgements) -> tuple[int | None, PathName | None]:

@@ -97,13 +97,18 @@ class GroupWatch:
         )
 
     def born(self) -> None:
-        """A life begins: everything that was heard is forgotten."""
-        self._left = (self._m.desired, self._left[0])
+        """A life begins."""
+        self._forget()
+
+    def _forget(self) -> None:
+        """Everything that was heard is forgotten; what was desired is remembered, for it was stored."""
+        if self._m.desired is not None:
+            self._left = (self._m.desired, self._left[0])
         self._m = self._nothing()
         self._under_way.clear()
 
     def moved_within(self, span_us: int) -> bool:
-        """Whether the desired path changed lately."""
+        """Whether the desired path changed lately, or a session began: it brings the routes to what is stored."""
         return self._now_us - self._moved_us < span_us
 
     def excused(self) -> bool:
@@ -139,7 +144,7 @@ class GroupWatch:
 
     def _session(self, event: Event) -> None:
         assert isinstance(event, SessionStarted)
-        self._m = self._nothing()
+        self._forget()
         self._m.begun_us = event.at_us
         self._m.overrides = list(event.stored.overrides)
         self._m.restored_us = event.stored.restore_done_us
@@ -207,6 +212,7 @@ class GroupWatch:
     def _established(self, decision: Decision) -> None:
         assert isinstance(decision, Established)
         self._desire(decision.path, decision.epoch)
+        self._moved_us = self._now_us
         sure = decision.found_in == "stored" and self.memory_is_sure and any(self._left)
         if sure and decision.path not in self._left:
             self._broken("I11", f"a restart found {decision.path} stored, but {self._left[0]} was desired")
