@@ -17,7 +17,7 @@ from wgfo.config.scan import KeyPath
 from wgfo.config.served import not_served
 from wgfo.config.setup import DaemonSetup, GroupSetup, ProbeSetup, Setup
 from wgfo.config.sites import choose_providers, choose_site, instances
-from wgfo.config.streams import probe_setups, service_setups
+from wgfo.config.streams import check_webhook, probe_setups, service_setups
 from wgfo.config.views import path_views
 from wgfo.config.work import Work
 from wgfo.engine.policy import (
@@ -101,6 +101,7 @@ def explain(
     daemon = _daemon(work, overrides or Overrides())
     known = read_instances(work, instances(document).values(), selected, asked=asked)
     groups = _groups(work, known, has_reference=bool(daemon.reference))
+    check_webhook(work, daemon)
     if work.problems:
         raise ConfigProblems(work.problems)
     sets = [it for group in groups for it in group.sets]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from wgfo.config.models import Group, Probe, Service
 from wgfo.config.problems import Problem, did_you_mean
 from wgfo.config.scan import KeyPath
-from wgfo.config.setup import ProbeSetup, ServiceSetup
+from wgfo.config.setup import DaemonSetup, ProbeSetup, ServiceSetup
 from wgfo.config.work import Work
 from wgfo.engine.policy import Act, EvidenceSource, ServicePolicy, StreamPolicy
 from wgfo.model import SMALL, Layer, PathName, PathView, ProbeClass
@@ -146,6 +146,22 @@ def _addresses(
     return {name: tuple(addresses) for name, addresses in found.items()}
 
 
+def check_webhook(work: Work, daemon: DaemonSetup) -> None:
+    """Refuse probes that wait for alerts where none could ever come in."""
+    for number, group in enumerate(work.document.config.group):
+        for index, stanza in enumerate(group.probe):
+            offer = work.registry.probes.get(stanza.kind)
+            if offer is None or not offer.hears_alerts or not runs_here(work, stanza):
+                continue
+            if daemon.webhook_token_file is None or daemon.http is None:
+                missing = "webhook_token_file" if daemon.webhook_token_file is None else "http"
+                work.refuse(
+                    ("group", number, "probe", index, "kind"),
+                    f'kind "{stanza.kind}" hears alerts by POST /api/v1/alerts, and [daemon] {missing} is not set',
+                    '[daemon] http = "127.0.0.1:9785" and webhook_token_file = "/etc/wgfo/webhook.token"',
+                )
+
+
 # --- default layers ---------------------------------------------------------------------------------------
 
 
@@ -185,7 +201,8 @@ def _tell_missing_layers(
                 f'group "{group.name}", path "{view.name}": no installed plugin probes interface '
                 f"{view.interface}: layers interface and handshake are not_probed; pip install 'wgfo[linux]'"
             )
-    if visible and not any(draft.is_stream for draft in drafts):
+    leading = any(draft.act is Act.ALONE and draft.offer.layer is Layer.DATAPLANE for draft in drafts)
+    if visible and not leading:
         work.notice(
             f'group "{group.name}": no data-plane probe runs here: give [[group.probe]], or each path a peer'
         )

@@ -38,6 +38,7 @@ from wgfo.engine.events import StoredGroup
 from wgfo.engine.policy import SetPolicy
 from wgfo.model import GroupName, ProviderName
 from wgfo.plugin import Capabilities, WgfoError
+from wgfo.plugin.alerts import AlertFeed
 
 STOP_WRITES_US: Final = 2_500_000
 
@@ -63,6 +64,8 @@ class Core:
     requests: Requests = unheard
     dry_run: bool = False
     begin: Begin = field(default=lambda _setup, _unchanged: None)
+    alerts: AlertFeed | None = None
+    """What the webhook heard; None where none is served."""
     setup: Setup | None = None
     """What runs; None before the start."""
     instances: dict[ProviderName, Instance] = field(default_factory=dict)
@@ -79,7 +82,7 @@ class Core:
         terms = Terms(self.clock, self.requests, self.runtime.may_write, self.dry_run, self.notice)
         self.reconciler = Reconciler(terms, sink, self.spawn)
         self.prober = Prober(self.clock, sink, self.spawn, self.notice)
-        self.pusher = Pusher(self.clock, sink, self.spawn, self.notice)
+        self.pusher = Pusher(self.clock, sink, self.spawn, self.notice, self.alerts)
         self.unbound = Unbound(self.clock, sink, self.spawn, self.notice)
         self.runtime.carrier = self.reconciler
         self.runtime.overdue = self.prober.overdue

@@ -12,9 +12,11 @@ from typing import Any
 from wgfo import __version__
 from wgfo.config.setup import DaemonSetup, Setup
 from wgfo.daemon import codec, notify
+from wgfo.daemon.alerts import AlertBoard
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.codec import Json
 from wgfo.daemon.control.access import access_for
+from wgfo.daemon.control.alerts import Webhook
 from wgfo.daemon.control.api import ControlApi
 from wgfo.daemon.control.endpoint import Views
 from wgfo.daemon.control.server import ControlServer
@@ -38,6 +40,7 @@ from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.state import GroupState
 from wgfo.model import GroupName
 from wgfo.plugin.manager import Registry
+from wgfo.probes.secret import Secret, read_secret
 from wgfo.telemetry.changes import Changes
 from wgfo.telemetry.feed import Feed
 from wgfo.telemetry.log import LogListener
@@ -93,6 +96,7 @@ class House:
         else:
             self._stores = open_stores(daemon, session, times, self._states, self._told)
         self._stored = self._stores.load()
+        self._board = AlertBoard(clock.monotonic_us)
         self.core = Core(
             clock,
             self._stores.state,
@@ -101,8 +105,10 @@ class House:
             self._requested,
             options.dry_run,
             self._begin,
+            self._board,
         )
         self._metrics = Metrics(__version__, self.core.runtime.reports, lambda: clock.wall_ns() // 1_000, {})
+        self._webhook = Webhook(self._board, self._metrics.webhook, clock.monotonic_us)
         self._switches = SwitchLog({}, clock.rfc3339, self._switch_changed, self._stored.switches)
         self.live = Live(self.core, clock, self._switches, loaded.setup)
         self._views = Views(Feed(session, clock.rfc3339))
@@ -150,7 +156,12 @@ class House:
         """Go over to another configuration; raises :class:`WgfoError` and changes nothing where that fails."""
         for text in _fixed(self._loaded.setup.daemon, loaded.setup.daemon):
             log.warning("%s", text)
-        daemon = replace(self._loaded.setup.daemon, reference=loaded.setup.daemon.reference)
+        token = token_of(loaded.setup.daemon)
+        daemon = replace(
+            self._loaded.setup.daemon,
+            reference=loaded.setup.daemon.reference,
+            webhook_token_file=loaded.setup.daemon.webhook_token_file,
+        )
         loaded = replace(loaded, setup=replace(loaded.setup, daemon=daemon))
         before, self._loaded = self._loaded, loaded
         try:
@@ -158,6 +169,7 @@ class House:
         except BaseException:
             self._loaded = before
             raise
+        self._webhook.token = token
 
     def reloaded(self, *, successful: bool) -> None:
         """Note how the last reload ended."""
@@ -185,8 +197,9 @@ class House:
         if not self._options.control:
             return
         daemon = self._loaded.setup.daemon
+        self._webhook.token = token_of(daemon)
         access = access_for(daemon.operators)
-        api = ControlApi(self.live, self._metrics.negotiated, access, self._views)
+        api = ControlApi(self.live, self._metrics.negotiated, access, self._views, self._webhook)
         shown = daemon if self._options.http else replace(daemon, http=None)
         self.control = ControlServer(api, shown, access)
         await self.control.start()
@@ -253,6 +266,7 @@ class House:
 
     def _slept(self, for_us: int) -> None:
         log.warning("the machine slept for %d s: all evidence is gathered anew", for_us // SECOND_US)
+        self._board.forget()
         self.core.slept(for_us)
 
     @staticmethod
@@ -266,6 +280,12 @@ class House:
         self._metrics.switch_changed(record)
         self._measured.switch_changed(record)
         self._stores.state.save_switches(self._switches.records())
+
+
+def token_of(daemon: DaemonSetup) -> Secret | None:
+    """Return the webhook's token; :class:`ConfigError` where its file holds none."""
+    path = daemon.webhook_token_file
+    return None if path is None else read_secret(path, "[daemon] webhook_token_file")
 
 
 def _status(setup: Setup) -> str:

@@ -20,6 +20,7 @@ from wgfo.daemon.streams import PushEar, PushPlan, plan_pushes
 from wgfo.engine.events import Event, HandshakeRead, LayerReported
 from wgfo.model import GroupName, HandshakeReport, LayerReport, Verdict
 from wgfo.plugin import ProbeContext, PushProbe, Report
+from wgfo.plugin.alerts import AlertFeed
 
 MAILBOX: Final = 256
 """Reports kept until the next turn of the loop; of more than that, the latest count."""
@@ -29,8 +30,16 @@ CLOSE_S: Final = 5
 class Push:
     """One push probe and who hears it."""
 
-    def __init__(self, plan: PushPlan, clock: Clock, sink: Sink, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: PushPlan,
+        clock: Clock,
+        sink: Sink,
+        problem: Callable[[str], None],
+        alerts: AlertFeed | None = None,
+    ) -> None:
         self._plan = plan
+        self._alerts = alerts
         self._clock = clock
         self._sink = sink
         self._problem = problem
@@ -48,6 +57,7 @@ class Push:
             monotonic_us=self._clock.monotonic_us,
             interval_us=plan.setup.interval_us,
             destinations=plan.destinations,
+            alerts=self._alerts,
         )
         probe = cast("PushProbe", plan.setup.offer.open(context, plan.setup.options))
         try:
@@ -84,13 +94,24 @@ class Push:
 
 
 class Pusher:
-    """The push probes of all groups; arguments as those of :class:`~wgfo.daemon.prober.Prober`."""
+    """The push probes of all groups; arguments as those of :class:`~wgfo.daemon.prober.Prober`.
 
-    def __init__(self, clock: Clock, sink: Sink, spawn: Spawn, problem: Callable[[str], None]) -> None:
+    ``alerts`` is what the webhook heard; None where none is served.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        sink: Sink,
+        spawn: Spawn,
+        problem: Callable[[str], None],
+        alerts: AlertFeed | None = None,
+    ) -> None:
         self._clock = clock
         self._sink = sink
         self._spawn = spawn
         self._problem = problem
+        self._alerts = alerts
         self._running: dict[PushPlan, asyncio.Task[None]] = {}
 
     def configure(self, groups: Iterable[GroupSetup], unchanged: Collection[GroupName] = ()) -> None:
@@ -104,7 +125,7 @@ class Pusher:
             goes_on = all(ear.group in unchanged for ear in plan.ears)
             task = before.pop(plan, None) if goes_on else None
             if task is None:
-                push = Push(plan, self._clock, self._sink, self._problem)
+                push = Push(plan, self._clock, self._sink, self._problem, self._alerts)
                 task = self._spawn(push.run(), name=f"push {plan.setup.offer.kind}")
             self._running[plan] = task
         for task in before.values():

@@ -22,6 +22,7 @@ from wgfo.model import (
     ProbeClass,
     ProbeResult,
 )
+from wgfo.plugin.alerts import AlertFeed
 
 
 class Role(StrEnum):
@@ -53,6 +54,8 @@ class ProbeContext:
     destinations: tuple[str, ...] = ()
     """What the group's data-plane probes reach through this path (addresses, ``host:port``, URLs), the anchor
     left out: a probe of a lower layer judges by it whether their replies can come back."""
+    alerts: AlertFeed | None = field(default=None, repr=False, compare=False)
+    """What Alertmanager's webhook heard; None where no webhook is served, as in a one-shot check."""
 
 
 class RoundProbe(Protocol):
@@ -115,3 +118,5 @@ class ProbeOffer:
     """The target's address as seen through this path (names of ``path.targets`` replaced)."""
     default_when: Callable[[PathView], bool] = lambda _path: False
     """Whether a path without a stanza of this layer gets this probe anyway."""
+    hears_alerts: bool = False
+    """It reads ``ProbeContext.alerts``: the webhook must be configured."""

@@ -8,8 +8,9 @@ from typing import cast
 from pydantic import BaseModel
 
 from wgfo.model import HTTP, SMALL, TCP, Layer
-from wgfo.plugin import Mode, ProbeContext, ProbeOffer, Role, RoundProbe, hookimpl
+from wgfo.plugin import Mode, ProbeContext, ProbeOffer, PushProbe, Role, RoundProbe, hookimpl
 from wgfo.probes import targets
+from wgfo.probes.alertmanager import AlertmanagerOptions, AlertmanagerProbe
 from wgfo.probes.http import HttpOptions, HttpProbe
 from wgfo.probes.icmp import IcmpOptions, IcmpProbe
 from wgfo.probes.stamp import StampOptions, StampProbe
@@ -31,6 +32,10 @@ def _open_http(context: ProbeContext, options: BaseModel) -> RoundProbe:
 
 def _open_stamp(context: ProbeContext, options: BaseModel) -> RoundProbe:
     return StampProbe(context, cast("StampOptions", options))
+
+
+def _open_alertmanager(context: ProbeContext, options: BaseModel) -> PushProbe:
+    return AlertmanagerProbe(context, cast("AlertmanagerOptions", options))
 
 
 ICMP_OFFER = ProbeOffer(
@@ -80,7 +85,18 @@ STAMP_OFFER = ProbeOffer(
 )
 
 
+ALERTMANAGER_OFFER = ProbeOffer(
+    kind="alertmanager",
+    layer=Layer.DATAPLANE,
+    role=Role.EVIDENCE,
+    mode=Mode.PUSH,
+    options_model=AlertmanagerOptions,
+    open=_open_alertmanager,
+    hears_alerts=True,
+)
+
+
 @hookimpl
 def wgfo_probe_offers() -> Sequence[ProbeOffer]:
     """Return the portable kinds."""
-    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER, STAMP_OFFER)
+    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER, STAMP_OFFER, ALERTMANAGER_OFFER)

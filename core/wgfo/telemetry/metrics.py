@@ -18,6 +18,7 @@ from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, Outcome, PathName, ProbeClass
 from wgfo.telemetry.families import of_paths, of_reports
 from wgfo.telemetry.switches import SwitchRecord
+from wgfo.telemetry.webhook import WebhookCounts
 
 PHASE_BOUNDS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 REQUEST_BOUNDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -87,6 +88,7 @@ class Metrics:
         self._request_times: dict[Labels, _Histogram] = {}
         self._reconciled_us: int | None = None
         self._reload_ok = True
+        self.webhook = WebhookCounts()
         self.configure(policies)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -190,6 +192,7 @@ class Metrics:
             ("provider", "operation"),
             self._request_times,
         )
+        yield from self.webhook.families()
         yield from self._times()
 
     def _probe_results(self) -> Metric:

@@ -13,9 +13,9 @@ from typing import Final
 
 from aiohttp import web
 
-from wgfo.daemon.control import changing, events, page, reading
+from wgfo.daemon.control import alerts, changing, events, page, reading
 from wgfo.daemon.control.access import Access
-from wgfo.daemon.control.endpoint import Endpoint, Expose, Served, Views, error_answer
+from wgfo.daemon.control.endpoint import Endpoint, Expose, Served, Views, Webhook, error_answer
 from wgfo.daemon.control.source import Source
 from wgfo.telemetry.feed import Feed
 
@@ -34,6 +34,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/", page.whole),
     Endpoint("GET", "/part", page.part),
     Endpoint("GET", "/static/{name}", page.static),
+    Endpoint("POST", "/api/v1/alerts", alerts.take_alerts),
     Endpoint("POST", "/api/v1/requests", changing.request_change, socket_only=True),
 )
 
@@ -46,10 +47,19 @@ class ControlApi:
         metrics: the exposition of all metrics.
         access: who may send requests.
         views: what is kept for those who look on live; by default nothing happens there.
+        webhook: hears alerts; None: nobody does.
     """
 
-    def __init__(self, source: Source, metrics: Expose, access: Access, views: Views | None = None) -> None:
-        self._served = Served(source, metrics, access, views or Views(Feed("none", source.rfc3339)))
+    def __init__(
+        self,
+        source: Source,
+        metrics: Expose,
+        access: Access,
+        views: Views | None = None,
+        webhook: Webhook | None = None,
+    ) -> None:
+        shown = views or Views(Feed("none", source.rfc3339))
+        self._served = Served(source, metrics, access, shown, webhook)
 
     def for_socket(self) -> web.Application:
         """Return everything, for the Unix socket."""

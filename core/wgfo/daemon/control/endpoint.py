@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -20,6 +20,13 @@ PAGES: Final = 4
 """Pages that are rendered at the same time; more wait."""
 Expose = Callable[[str], Exposition]
 """Makes the exposition of all metrics, as an ``Accept`` header wants it."""
+
+
+class Webhook(Protocol):
+    """Takes Alertmanager's notifications."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer one."""
 
 
 @dataclass(slots=True)
@@ -51,6 +58,8 @@ class Served:
     access: Access
     """Who may send requests."""
     views: Views
+    webhook: Webhook | None = None
+    """Hears alerts; None where nobody does."""
 
 
 Handler = Callable[[Served, web.Request], Awaitable[web.StreamResponse]]
