@@ -16,6 +16,7 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 
 test: dev ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
 	@scripts/bootstrap promtool
+	@scripts/bootstrap browser
 	@$(if $(ARGS),scripts/contained $(BIN)/python -m pytest $(ARGS),scripts/test)
 
 acceptance: dev ## failover of real packets, a dark site at PHASES=50 random phases

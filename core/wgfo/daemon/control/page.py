@@ -17,7 +17,7 @@ from wgfo.daemon.control.endpoint import Served
 from wgfo.daemon.control.reading import view_of
 from wgfo.daemon.control.render import View
 from wgfo.daemon.page.rendering import STATIC, rendered, stamp, static_file
-from wgfo.daemon.page.view import MANY_GROUPS, group_view, summary, timeline
+from wgfo.daemon.page.view import FEW_GROUPS, MANY_GROUPS, group_view, summary, timeline
 from wgfo.engine.report import GroupReport
 
 POLICY: Final = (
@@ -45,6 +45,7 @@ async def whole(served: Served, request: web.Request) -> web.Response:
             stamp=stamp(),
             head=rendered("head", summary=head),
             groups=groups,
+            few=FEW_GROUPS,
             timeline=_timeline(served),
         )
     return web.Response(body=page.encode(), headers=_HEADERS)

@@ -16,6 +16,7 @@
     const where = document.getElementById("live");
     if (where) where.textContent = text;
     document.body.classList.toggle("stale", stale);
+    document.body.classList.toggle("live-now", !stale);
   };
 
   const put = (fresh) => {
