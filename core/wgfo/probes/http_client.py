@@ -38,7 +38,7 @@ class HttpClient:
 
     def __init__(self, egress: Egress, *, tls_verify: bool) -> None:
         self._egress = egress
-        self._resolver = _Resolver()
+        self._resolver = Resolver()
         connector = aiohttp.TCPConnector(
             force_close=True,
             limit=0,
@@ -121,7 +121,7 @@ def _explain(error: aiohttp.ClientError | OSError, sent_us: int) -> ProbeResult:
     return ProbeResult(Outcome.LOST, sent_us, reason=reason)
 
 
-class _Resolver(AbstractResolver):
+class Resolver(AbstractResolver):
     """Addresses that the path gives, else the system's resolver in two threads of its own.
 
     A resolver that hangs holds up these two, never the event loop or its default executor.
@@ -135,6 +135,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """Return where a name leads."""
         known = self.known.get(host)
         if known is not None:
             return [_result(host, known, port)]
@@ -148,6 +149,7 @@ class _Resolver(AbstractResolver):
         return [_result(host, str(sockaddr[0]), port) for *_, sockaddr in found]
 
     async def close(self) -> None:
+        """Wait for nobody any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

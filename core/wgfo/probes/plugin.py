@@ -1,4 +1,4 @@
-"""Offers the portable probes: icmp, tcp, http and stamp."""
+"""Offers the portable probes: icmp, tcp, http, stamp, and those that ask others: prometheus, alertmanager, wgfo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from wgfo.probes import targets
 from wgfo.probes.alertmanager import AlertmanagerOptions, AlertmanagerProbe
 from wgfo.probes.http import HttpOptions, HttpProbe
 from wgfo.probes.icmp import IcmpOptions, IcmpProbe
+from wgfo.probes.prometheus import PrometheusOptions, PrometheusProbe
+from wgfo.probes.remote import WgfoOptions, WgfoProbe
 from wgfo.probes.stamp import StampOptions, StampProbe
 from wgfo.probes.stamp_session import KIND
 from wgfo.probes.tcp import TcpOptions, TcpProbe
@@ -36,6 +38,14 @@ def _open_stamp(context: ProbeContext, options: BaseModel) -> RoundProbe:
 
 def _open_alertmanager(context: ProbeContext, options: BaseModel) -> PushProbe:
     return AlertmanagerProbe(context, cast("AlertmanagerOptions", options))
+
+
+def _open_prometheus(context: ProbeContext, options: BaseModel) -> PushProbe:
+    return PrometheusProbe(context, cast("PrometheusOptions", options))
+
+
+def _open_wgfo(context: ProbeContext, options: BaseModel) -> PushProbe:
+    return WgfoProbe(context, cast("WgfoOptions", options))
 
 
 ICMP_OFFER = ProbeOffer(
@@ -95,8 +105,26 @@ ALERTMANAGER_OFFER = ProbeOffer(
     hears_alerts=True,
 )
 
+PROMETHEUS_OFFER = ProbeOffer(
+    kind="prometheus",
+    layer=Layer.DATAPLANE,
+    role=Role.EVIDENCE,
+    mode=Mode.PUSH,
+    options_model=PrometheusOptions,
+    open=_open_prometheus,
+)
+WGFO_OFFER = ProbeOffer(
+    kind="wgfo",
+    layer=Layer.DATAPLANE,
+    role=Role.EVIDENCE,
+    mode=Mode.PUSH,
+    options_model=WgfoOptions,
+    open=_open_wgfo,
+)
+
 
 @hookimpl
 def wgfo_probe_offers() -> Sequence[ProbeOffer]:
     """Return the portable kinds."""
-    return (ICMP_OFFER, TCP_OFFER, HTTP_OFFER, STAMP_OFFER, ALERTMANAGER_OFFER)
+    rounds = (ICMP_OFFER, TCP_OFFER, HTTP_OFFER, STAMP_OFFER)
+    return (*rounds, PROMETHEUS_OFFER, ALERTMANAGER_OFFER, WGFO_OFFER)
