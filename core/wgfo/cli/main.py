@@ -49,6 +49,9 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "wgfo.cli.lab:app", "Two real WireGuard tunnels in network namespaces on this machine."
         ),
         "plugins": Command("wgfo.cli.plugins:app", "What is installed, offered, broken and why."),
+        "bugreport": Command(
+            "wgfo.cli.bugreport:bugreport", "One archive for a bug report, without secrets."
+        ),
     }
 )
 """In the order of ``wgfo --help``."""

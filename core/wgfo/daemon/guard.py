@@ -33,11 +33,16 @@ _SECRETS: Final = (
 defence: plugins have to keep secrets out of their texts themselves (provider contract, rule 10)."""
 
 
-def redact(text: str) -> str:
-    """Return ``text`` on one line, bounded, with everything that looks like a secret taken out."""
+def hide(text: str) -> str:
+    """Return ``text`` with everything that looks like a secret taken out."""
     for pattern in _SECRETS:
         text = pattern.sub(lambda match: f"{match.group(1) or ''} [redacted] ".strip(), text)
-    line = " ".join(text.split())
+    return text
+
+
+def redact(text: str) -> str:
+    """Return ``text`` on one line, bounded, with everything that looks like a secret taken out."""
+    line = " ".join(hide(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
