@@ -20,7 +20,7 @@ outcome is never written over blindly. May not be added here: which path is desi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -35,6 +35,7 @@ from wgfo.engine.policy import (
     GroupPolicy,
     SetPolicy,
 )
+from wgfo.engine.values import replace
 from wgfo.model import (
     Absent,
     FailureKind,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from wgfo.engine import alarms, damping, detection, vouching
 from wgfo.engine import handshake as hs
 from wgfo.engine.policy import GroupPolicy
@@ -15,61 +13,71 @@ def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
     """Return when a ``Tick`` is due if no other event comes before; None where nothing waits."""
     if not state.started:
         return None
-    times = [at for at in _deadlines(policy, state) if at is not None]
-    return max(state.at_us, min(times)) if times else None
+    now_us = state.at_us
+    times = [track.next_us for track in state.sets if track.next_us is not None]
+    times += _ends_us(state)
+    times += [at_us for at_us in _evidence_us(policy, state) if at_us > now_us]
+    times += [at_us for at_us in _choice_us(policy, state) if at_us > now_us]
+    times += [at_us for at_us in _alarms_us(policy, state) if at_us > now_us]
+    return max(now_us, min(times)) if times else None
 
 
 def choice_is_due(policy: GroupPolicy, before: GroupState, now_us: int) -> bool:
     """Whether the mere passing of time, since the state before, may have changed which path is chosen."""
-    return any(at_us is not None and at_us <= now_us for at_us in _selection_deadlines(policy, before))
+    times = [at_us for at_us in _choice_us(policy, before) if at_us > before.at_us]
+    return any(at_us <= now_us for at_us in (*times, *_ends_us(before)))
 
 
-def _deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
-    now_us = state.at_us
+def _ends_us(state: GroupState) -> list[int]:
+    """Return when operators' requests end: due until they are ended."""
+    return [one.expires_us for one in state.selection.overrides if one.expires_us is not None]
+
+
+# The others have had their effect once they are past.
+
+
+def _evidence_us(policy: GroupPolicy, state: GroupState) -> list[int]:
+    times: list[int] = []
     for path in policy.paths:
         evidence, judged = state.evidence[path.name], state.judgements[path.name]
         stall_us = detection.stall_deadline_us(policy, evidence)
-        yield stall_us if stall_us is not None and stall_us > now_us else None
+        if stall_us is not None:
+            times.append(stall_us)
         expiry_us = hs.expiry_us(evidence.handshake)
-        yield expiry_us if expiry_us is not None and expiry_us > now_us else None
+        if expiry_us is not None:
+            times.append(expiry_us)
         if judged.loss_since_us is not None:
-            due_us = judged.loss_since_us + policy.loss.confirm_us
-            yield due_us if due_us > now_us else None
+            times.append(judged.loss_since_us + policy.loss.confirm_us)
         if policy.leading:
-            yield from _vouching_deadlines(policy, state, path.name)
-    yield from _selection_deadlines(policy, state)
-    grace_us = alarms.grace_us(policy)
-    for track in state.sets:
-        yield track.next_us
-        if track.out_since_us is not None:
-            late_us = track.out_since_us + grace_us + 1
-            yield late_us if late_us > now_us else None
+            times += _vouching_us(policy, state, path.name)
+    return times
 
 
-def _vouching_deadlines(policy: GroupPolicy, state: GroupState, name: PathName) -> Iterable[int]:
+def _vouching_us(policy: GroupPolicy, state: GroupState, name: PathName) -> tuple[int, ...]:
     desired = state.selection.desired
     failing = state.judgements[desired] if desired is not None and desired != name else None
     fault_us = failing.fault.fault_us if failing and failing.live and failing.fault else None
     clean = state.judgements[name].clean
-    due = vouching.deadlines_us(policy, state.evidence[name], clean, fault_us)
-    return (at_us for at_us in due if at_us > state.at_us)
+    return vouching.deadlines_us(policy, state.evidence[name], clean, fault_us)
 
 
-def _selection_deadlines(policy: GroupPolicy, state: GroupState) -> Iterable[int | None]:
-    now_us, chosen = state.at_us, state.selection
-    for override in chosen.overrides:
-        yield override.expires_us
+def _choice_us(policy: GroupPolicy, state: GroupState) -> list[int]:
+    chosen = state.selection
+    times = [
+        wait.since_us + policy.wait_to_restore_us - wait.done_us
+        for wait in chosen.waits.values()
+        if wait.since_us is not None
+    ]
     if chosen.failing_since_us is not None:
-        for wait_us in (policy.hold_off_us, 3 * alarms.grace_us(policy) + policy.hold_off_us):
-            due_us = chosen.failing_since_us + wait_us
-            yield due_us if due_us > now_us else None
-    for wait in chosen.waits.values():
-        if wait.since_us is not None:
-            due_us = wait.since_us + policy.wait_to_restore_us - wait.done_us
-            yield due_us if due_us > now_us else None
-    for at_us in (
-        damping.reuse_us(policy.damping, state.damping),
-        damping.move_free_us(policy.damping, state.damping),
-        chosen.planned.deadline_us if chosen.planned is not None else None,
-    ):
-        yield at_us if at_us is not None and at_us > now_us else None
+        held_us = chosen.failing_since_us + policy.hold_off_us
+        times += [held_us, held_us + 3 * alarms.grace_us(policy)]
+    if chosen.planned is not None:
+        times.append(chosen.planned.deadline_us)
+    reuse_us = damping.reuse_us(policy.damping, state.damping)
+    free_us = damping.move_free_us(policy.damping, state.damping)
+    return times + [at_us for at_us in (reuse_us, free_us) if at_us is not None]
+
+
+def _alarms_us(policy: GroupPolicy, state: GroupState) -> list[int]:
+    grace_us = alarms.grace_us(policy)
+    return [one.out_since_us + grace_us + 1 for one in state.sets if one.out_since_us is not None]

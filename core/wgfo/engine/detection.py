@@ -9,13 +9,14 @@ Words: semantics.md, "Health"; the blackout rule is bounded as in RFC 5880, 6.8.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wgfo.engine import handshake as hs
 from wgfo.engine import window
 from wgfo.engine.events import HandshakeRead, LayerReported, RoundClosed
 from wgfo.engine.handshake import Handshake
 from wgfo.engine.policy import STALL_INTERVALS, Act, GroupPolicy, PathPolicy, StreamPolicy
+from wgfo.engine.values import replace
 from wgfo.engine.window import Tally
 from wgfo.model import Layer, LayerReport, Verdict
 

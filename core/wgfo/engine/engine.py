@@ -8,7 +8,6 @@ clock, no I/O and no randomness: the same policy and events give the same decisi
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from wgfo.engine import actuation, alarms, damping, judgement, requests, selection, start
@@ -45,6 +44,7 @@ from wgfo.engine.state import (
     scene_of,
     situation_of,
 )
+from wgfo.engine.values import replace
 from wgfo.model import PathName, PathState, RouteSetId
 
 __all__ = [
@@ -86,7 +86,7 @@ def step(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
             or goes back in time.
     """
     _check(policy, state, event)
-    taken = TAKERS[type(event)](policy, replace(state, at_us=event.at_us), event)
+    taken = TAKERS[type(event)](policy, state, event)
     return _settle(policy, state, taken, event)
 
 
@@ -204,7 +204,7 @@ def _judge(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     before = state.judgements
     alone = isinstance(event, CALM_KEEPING)
     after = judgement.judge(scene_of(policy, state, event.at_us), before, closed, evidence_alone=alone)
-    state = replace(state, judgements=after, isolated=is_isolated(policy, state))
+    state = replace(state, at_us=event.at_us, judgements=after, isolated=is_isolated(policy, state))
     changed = tuple(
         _path_changed(event.at_us, name, before[name], judged)
         for name, judged in after.items()

@@ -8,10 +8,11 @@ path whose data packets die keeps the handshake *fresh for ever* - the mark that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from wgfo.engine.policy import HANDSHAKE_EXPIRED_US, SECOND_US
+from wgfo.engine.values import replace
 from wgfo.model import HandshakeReport, Verdict
 
 SENDING_WITHIN_US: Final = 30 * SECOND_US

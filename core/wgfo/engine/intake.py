@@ -7,7 +7,6 @@ engine's, and the same for every event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from wgfo.engine import actuation, damping, detection, requests, start
@@ -34,6 +33,7 @@ from wgfo.engine.moving import Step, established, move
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.selection import Selection, Wait
 from wgfo.engine.state import GroupState, Reference, ServiceTrack, goal_of, situation_of
+from wgfo.engine.values import replace
 from wgfo.model import PathName, RouteSetId
 
 
@@ -55,6 +55,7 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
     )
     state = replace(
         state,
+        at_us=event.at_us,
         started=True,
         started_us=event.at_us,
         epoch_us=event.at_us,
@@ -68,7 +69,7 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
 
 def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     settled = damping.settled(policy.damping, state.damping, event.at_us)
-    return Step(replace(state, damping=settled), ())
+    return Step(state if settled == state.damping else replace(state, damping=settled), ())
 
 
 def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
@@ -93,8 +94,8 @@ def _reference_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> 
     assert isinstance(event, ReferenceClosed)
     if event.alive is None:
         return Step(state, ())
-    fails = 0 if event.alive else state.reference.fails + 1
-    return Step(replace(state, reference=Reference(fails, heard=True)), ())
+    told = Reference(0 if event.alive else state.reference.fails + 1, heard=True)
+    return Step(state if told == state.reference else replace(state, reference=told), ())
 
 
 def _service_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> Step:

@@ -11,7 +11,7 @@ Words: semantics.md, "Health" and "Recovery".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +20,7 @@ from wgfo.engine.detection import PathEvidence
 from wgfo.engine.events import RoundClosed
 from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
 from wgfo.engine.policy import GroupPolicy, PathPolicy, StreamPolicy
+from wgfo.engine.values import replace
 from wgfo.model import Outcome, PathName, PathState, ProbeResult
 
 

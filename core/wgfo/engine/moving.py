@@ -6,7 +6,7 @@ epoch; it ends the overrides that it contradicts, counts towards damping, and re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wgfo.engine import damping, requests, selection, start
 from wgfo.engine.decisions import Decision, Established, Rule, Switch
@@ -14,6 +14,7 @@ from wgfo.engine.events import OverrideKind
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.selection import Choice, Planned, Selection
 from wgfo.engine.state import GroupState, situation_of
+from wgfo.engine.values import replace
 from wgfo.model import PathName
 
 

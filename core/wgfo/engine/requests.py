@@ -8,12 +8,13 @@ planned move (``switch``, ``drain``) is checked first and refused where the dest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from wgfo.engine.decisions import Decision, OverrideEnded, OverrideSet, RequestAnswered, Rule
 from wgfo.engine.events import OperatorRequest, Override, OverrideKind, RequestKind
 from wgfo.engine.selection import Choice, Selection, Situation, frozen_reason, unfit
+from wgfo.engine.values import replace
 from wgfo.model import PathName, PathState
 
 NEEDS_PATH: Final = frozenset({RequestKind.SWITCH, RequestKind.FORCE, RequestKind.LOCKOUT, RequestKind.DRAIN})

@@ -72,11 +72,12 @@ class Life:
             self._leased(False, 0, "the lease is not held yet")
             self.spawn(self.keeper.run(), name="lease")
         sleep = SleepWatch(self._stage.clock, self._slept)
-        for every_us, work in (
-            (SECOND_US, self._check_disk),
-            (SECOND_US, sleep.look),
-            (SAVE_US, self.core.runtime.save_all),
-        ):
+
+        def every_second() -> None:
+            self._check_disk()
+            sleep.look()
+
+        for every_us, work in ((SECOND_US, every_second), (SAVE_US, self.core.runtime.save_all)):
             self.spawn(periodically(self._stage.clock, every_us, work), name="housekeeping")
 
     async def stop(self) -> None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import math
 import selectors
-from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextvars import Context
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from wgfo.daemon.clock import LoopSleep, wall_text
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _US: Final = 1_000_000
 _START_WALL_NS: Final = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z, so that texts of time in a simulation are the same on every run."""
@@ -120,12 +123,43 @@ class _VirtualSelector(selectors.BaseSelector):
         self._real.close()
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer that comes after those of the same moment that were set before it."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time."""
+    """An event loop in virtual time.
+
+    In virtual time many timers fall on one moment, and asyncio leaves their order to its heap, where one timer
+    more or less may change it. Here it is the order in which they were set.
+    """
+
+    _scheduled: list[asyncio.TimerHandle]
+    """asyncio's own heap of timers; a loop that orders them has no other way in."""
 
     def __init__(self, clock: VirtualTime) -> None:
         super().__init__(_VirtualSelector(clock))
         self.clock = clock
+        self._timers = 0
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back at a moment, after what was set for the same moment before."""
+        timer = _Timer(when, callback, args, self, context)
+        self._timers += 1
+        timer.number = self._timers
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as the base class does: cancel() asks
+        return timer
 
     def time(self) -> float:
         """Virtual seconds."""

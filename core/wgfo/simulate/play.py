@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +34,8 @@ from wgfo.telemetry.listener import Listener
 _US: Final = 1_000_000
 PHASE_US: Final = 1_000_000
 """The daemon starts by chance within so long, so that faults meet its rounds at any phase."""
+COLLECTED_AFTER: Final = 100_000
+"""New objects between two looks for garbage while a plan is played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,20 @@ def play(plan: Plan, document: Document, options: Options) -> Run:
     stage = Stage(plan, options.seed, clock)
     setup = resolve(document, registry(stage), hostname="simulation", environ={})
     show = Show(stage, setup, options)
-    run_virtually(show.run(), clock)
+    with _rarely_collected():
+        run_virtually(show.run(), clock)
     return show.result()
+
+
+@contextmanager
+def _rarely_collected() -> Iterator[None]:
+    """Look for garbage in cycles more rarely: a run makes very many values, and hardly a cycle among them."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECTED_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,46 @@
+"""How long a simulated day takes: two paths, four targets, one round a second, every invariant watched.
+
+`python -m tests.bench.day` prints it; `make bench` runs it with the others.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Final
+
+from wgfo.simulate.play import Options, play
+from wgfo.simulate.read import parse
+
+SCENARIO: Final = """
+name     = "a quiet day"
+duration = "{hours}h"
+targets  = ["t1", "t2", "t3", "t4"]
+
+[group]
+reconcile = "30s"
+"""
+MOST_S: Final = 20.0
+
+
+def day(hours: int = 24) -> float:
+    """Simulate so many hours; return the seconds of this processor that it took."""
+    read = parse(SCENARIO.format(hours=hours))
+    begun = time.process_time()
+    run = play(read.scenario.plan(), read.document, Options(lean=True))
+    took = time.process_time() - begun
+    if run.violations:
+        raise AssertionError(run.violations)
+    return took
+
+
+def main() -> int:
+    """Print it; fail where it is more than a day may take."""
+    took = day()
+    rounds = 24 * 3600 * 2
+    print(f"a day of two paths with four targets: {took:.1f} s, {took / rounds * 1e6:.0f} us a path and round")
+    return 0 if took <= MOST_S else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
