@@ -355,7 +355,6 @@ def test_what_is_not_served_yet_is_said_in_a_plain_sentence() -> None:
     assert [line.partition(": ")[2] for line in found] == [
         '[[group]] "onprem" → follow: [group.follow] is not served by this version of wgfo yet; remove it',
         "[lease] → kind: [lease] with a kind other than none is not served by this version of wgfo yet; remove it",
-        "[[notify]] 1: [[notify]] is not served by this version of wgfo yet; remove it",
     ]
 
 

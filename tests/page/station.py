@@ -35,10 +35,11 @@ class Visible(Supervisor):
 class Station:
     """Groups ``g1``, ``g2``, … with two paths each; all that is cut or mended is so at once."""
 
-    def __init__(self, tmp: Path, groups: int, interval_us: int) -> None:
+    def __init__(self, tmp: Path, groups: int, interval_us: int, *, dry_run: bool = False) -> None:
         self.tmp = tmp
         self.names = [f"g{number}" for number in range(1, groups + 1)]
         self.interval_us = interval_us
+        self.dry_run = dry_run
         self.dead: set[tuple[str, str]] = set()
         self.clock = SystemClock()
         self.net = FakeNet(self.clock, answer=self._answer)
@@ -77,7 +78,9 @@ class Station:
     # --- its thread -----------------------------------------------------------------------------------------
 
     async def _run(self):
-        self.supervisor = Visible(Options(lambda: Loaded(self.setup(), Registry())), self.clock)
+        self.supervisor = Visible(
+            Options(lambda: Loaded(self.setup(), Registry()), dry_run=self.dry_run), self.clock
+        )
         await self.supervisor.run()
 
     def _thread(self):

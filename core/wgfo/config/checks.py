@@ -7,6 +7,7 @@ that list lost an item to a mistake: the name may well be that of the lost one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
 
 from wgfo.config.load import Document
 from wgfo.config.models import Group, GroupPath, Probe, Service, Sight
@@ -65,9 +66,16 @@ def _sites(document: Document) -> Iterator[Problem]:
 
 def _notifications(document: Document) -> Iterator[Problem]:
     for index, notify in enumerate(document.config.notify):
-        if (notify.command is None) == (notify.url is None):
-            found = "both command and url" if notify.url else "neither command nor url"
-            yield document.problem(("notify", index), f"{found}", "exactly one of them")
+        place: KeyPath = ("notify", index)
+        ways = [key for key in ("command", "url", "url_file") if getattr(notify, key) is not None]
+        if len(ways) != 1:
+            found = f"{' and '.join(ways)} together" if ways else "neither command nor url nor url_file"
+            yield document.problem(place, found, "exactly one of command, url, url_file")
+        if notify.token_file is not None and notify.command is not None:
+            yield document.problem((*place, "token_file"), "stands beside command", "with url or url_file")
+        if notify.url is not None and "@" in urlsplit(notify.url).netloc:
+            found, accepted = "a URL with a user or password", "a URL without; token_file for a bearer token"
+            yield document.problem((*place, "url"), found, accepted, "or the whole URL in url_file")
 
 
 def _profile(document: Document, group: Group, path: KeyPath) -> Iterator[Problem]:

@@ -287,6 +287,9 @@ class Notify(Section):
     on: Annotated[tuple[Occasion, ...], Some]
     command: Annotated[tuple[Text, ...], Some] | None = None
     url: Url | None = None
+    url_file: File | None = None
+    token_file: File | None = None
+    timeout: Positive = _duration("10s")
 
 
 class Config(Section):

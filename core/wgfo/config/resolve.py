@@ -11,6 +11,7 @@ from wgfo.config.effective import COMMAND_LINE, Effective
 from wgfo.config.effective import Layer as Section
 from wgfo.config.load import Document
 from wgfo.config.models import Daemon, Group, Settings
+from wgfo.config.notify import notify_setups
 from wgfo.config.problems import ConfigProblems, Problem
 from wgfo.config.routes import Ownership, Providers, check_anchors, read_instances, route_sets
 from wgfo.config.scan import KeyPath
@@ -113,6 +114,7 @@ def explain(
         tuple(work.notices),
         work.effective.digest(),
         work.effective.mapping(),
+        notify_setups(work),
     )
     return Resolved(setup, work.effective)
 

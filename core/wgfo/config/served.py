@@ -26,10 +26,6 @@ def _lease(config: Config) -> Iterator[KeyPath]:
         yield ("lease", "kind")
 
 
-def _notify(config: Config) -> Iterator[KeyPath]:
-    yield from (("notify", index) for index in range(len(config.notify)))
-
-
 def _tls(config: Config) -> Iterator[KeyPath]:
     if config.daemon.tls is not None:
         yield ("daemon", "tls")
@@ -42,7 +38,6 @@ NOT_SERVED: Final[Mapping[str, Callable[[Config], Iterator[KeyPath]]]] = Mapping
     {
         "[group.follow]": _follow,
         "[lease] with a kind other than none": _lease,
-        "[[notify]]": _notify,
         "[daemon.tls]": _tls,
     }
 )

@@ -93,6 +93,19 @@ class GroupSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifySetup:
+    """A ``[[notify]]``; exactly one of ``command``, ``url`` and ``url_file`` is set."""
+
+    on: frozenset[str]
+    """Occasions: ``switch``, ``frozen``, names of alarms."""
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    url_file: Path | None = None
+    token_file: Path | None = None
+    timeout_us: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """Everything that one process does."""
 
@@ -106,3 +119,4 @@ class Setup:
     """Of the effective configuration; a journal session names it."""
     effective: Mapping[str, object] = field(default_factory=dict, hash=False)
     """The effective configuration as plain values, for ``config show`` and the journal. No secrets."""
+    notify: tuple[NotifySetup, ...] = ()

@@ -32,6 +32,8 @@ from wgfo.daemon.housekeeping import (
     periodically,
 )
 from wgfo.daemon.live import Live
+from wgfo.daemon.notifications.desk import Desk
+from wgfo.daemon.notifications.message import Occasions
 from wgfo.daemon.session import header, session_name, versions
 from wgfo.daemon.stored import Times, read_boot_id
 from wgfo.daemon.stores import memory_stores, open_stores
@@ -112,8 +114,14 @@ class House:
         self._switches = SwitchLog({}, clock.rfc3339, self._switch_changed, self._stored.switches)
         self.live = Live(self.core, clock, self._switches, loaded.setup)
         self._views = Views(Feed(session, clock.rfc3339))
+        self._metrics.audience = self._views.audience
         said = LogListener()
-        self._changes = Changes(self._later, (self._views.feed.group_changed, said.group_changed))
+        self._desk = Desk(clock, self.spawn, self._metrics.notified)
+        self._occasions = Occasions(clock.rfc3339, self._desk.tell)
+        self._changes = Changes(
+            self._later,
+            (self._views.feed.group_changed, said.group_changed, self._occasions.group_changed),
+        )
         self._measured = Measured((self._views.feed.switch_measured, said.switch_measured))
         self.control: ControlServer | None = None
         """Where the control API is served, once it is."""
@@ -124,6 +132,7 @@ class House:
             self._switches,
             self._metrics,
             self._views.trends,
+            self._occasions,
             self._changes,
             self.live.first_reads,
             self.live.answers,
@@ -252,6 +261,9 @@ class House:
         self._metrics.configure(policies)
         self._views.trends.configure(policies)
         self._changes.configure(list(policies))
+        self._occasions.configure(list(policies))
+        if not self._options.dry_run:
+            self._desk.configure(setup)
         self.live.first_reads.expect([one.id for group in setup.groups for one in group.sets])
 
     def _states(self) -> Mapping[GroupName, Json]:

@@ -77,9 +77,10 @@ class Changes:
         """Note that a group may stand otherwise now."""
         if isinstance(event, _ROUTINE) and not decisions:
             return
-        if not self._due:
-            self._later(self._compare)
+        first = not self._due
         self._due[group] = (event.at_us, report)
+        if first:
+            self._later(self._compare)
 
     def _compare(self) -> None:
         due, self._due = self._due, {}

@@ -40,6 +40,15 @@ class Numbered:
         return json.dumps({"at": self.at, "kind": one.kind, "group": one.group, **one.fields})
 
 
+@dataclass(slots=True)
+class Audience:
+    """Who follows the event stream."""
+
+    clients: int = 0
+    cut_off: int = 0
+    """Clients that did not read, since the start."""
+
+
 class Missed(Exception):
     """What was asked for is no longer, or was never, in the ring."""
 

@@ -17,6 +17,7 @@ from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, Outcome, PathName, ProbeClass
 from wgfo.telemetry.families import of_paths, of_reports
+from wgfo.telemetry.feed import Audience
 from wgfo.telemetry.switches import SwitchRecord
 from wgfo.telemetry.webhook import WebhookCounts
 
@@ -86,6 +87,9 @@ class Metrics:
         self._measured: dict[GroupName, SwitchRecord] = {}
         self._requests: dict[Labels, int] = {}
         self._request_times: dict[Labels, _Histogram] = {}
+        self._notifications: dict[Labels, int] = {}
+        self.audience = Audience()
+        """Who follows the event stream."""
         self._reconciled_us: int | None = None
         self._reload_ok = True
         self.webhook = WebhookCounts()
@@ -145,6 +149,10 @@ class Metrics:
         self._requests[key] = self._requests.get(key, 0) + 1
         self._histogram(self._request_times, (provider, operation), REQUEST_BOUNDS).add(took_us / _US)
 
+    def notified(self, kind: str, result: str) -> None:
+        """Count what became of a notification."""
+        self._notifications[kind, result] = self._notifications.get((kind, result), 0) + 1
+
     def reloaded(self, *, successful: bool) -> None:
         """Note how the last reading of the configuration ended."""
         self._reload_ok = successful
@@ -193,6 +201,13 @@ class Metrics:
             self._request_times,
         )
         yield from self.webhook.families()
+        yield _counter(
+            "wgfo_notifications",
+            "Messages of [[notify]] by what became of them.",
+            ("kind", "result"),
+            self._notifications,
+        )
+        yield from self._watching()
         yield from self._times()
 
     def _probe_results(self) -> Metric:
@@ -202,6 +217,15 @@ class Metrics:
             counts[key] = counts.get(key, 0) + count
         labels = ("group", "path", "class", "result")
         return _counter("wgfo_probe_results", "Probes by how they ended.", labels, counts)
+
+    def _watching(self) -> Iterator[Metric]:
+        clients = GaugeMetricFamily("wgfo_event_clients", "Clients of the event stream.", labels=())
+        clients.add_metric([], self.audience.clients)
+        cut_off = CounterMetricFamily(
+            "wgfo_event_clients_cut_off", "Clients of the event stream that did not read.", labels=()
+        )
+        cut_off.add_metric([], self.audience.cut_off)
+        yield from (clients, cut_off)
 
     def _times(self) -> Iterator[Metric]:
         reconciled = GaugeMetricFamily(

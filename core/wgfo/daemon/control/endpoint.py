@@ -12,7 +12,7 @@ from aiohttp import web
 
 from wgfo.daemon.control.access import Access
 from wgfo.daemon.control.source import Source
-from wgfo.telemetry.feed import Feed
+from wgfo.telemetry.feed import Audience, Feed
 from wgfo.telemetry.metrics import Exposition
 from wgfo.telemetry.trends import Trends
 
@@ -27,15 +27,6 @@ class Webhook(Protocol):
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one."""
-
-
-@dataclass(slots=True)
-class Audience:
-    """Who follows the event stream."""
-
-    clients: int = 0
-    cut_off: int = 0
-    """Clients that did not read."""
 
 
 @dataclass(frozen=True, slots=True)

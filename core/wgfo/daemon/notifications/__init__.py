@@ -1,0 +1,1 @@
+"""``[[notify]]``: commands and webhooks that are told of switches and alarms, and can hold up neither."""
