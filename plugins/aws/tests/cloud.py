@@ -239,6 +239,11 @@ class Cloud:
         with _moto:
             return str(self.backend.create_route_table(self.vpc.id).id)
 
+    def associate(self, table: str) -> None:
+        """Have the subnet use a table."""
+        with _moto:
+            self.backend.associate_route_table(table, subnet_id=self.subnet.id)
+
     def interface(self, *, checked: bool = False) -> str:
         with _moto:
             made = self.backend.create_network_interface(self.subnet, None)

@@ -33,6 +33,7 @@ def said(found: list[Finding], text: str) -> Finding:
 async def good(rig: Rig) -> RouteSet:
     """A set with which nothing is wrong."""
     one = rig.set(ONE, hops=gateways(rig))
+    rig.cloud.associate(one.table)
     async with rig.open(one) as provider:
         await rig.point(provider, one, A)
     return one
@@ -65,6 +66,11 @@ async def test_a_missing_right_is_found_in_its_table_alone(rig: Rig, good: Route
 async def test_a_missing_table_is_found(rig: Rig, good: RouteSet) -> None:
     gone = rig.set(ONE, table="rtb-0123456789abcdef0", hops=good.hops)
     assert said(await findings(rig, good, gone), "there is no route table").subject == gone.table
+
+
+async def test_a_table_that_nobody_uses_is_found(rig: Rig) -> None:
+    found = said(await findings(rig, rig.set(ONE, hops=gateways(rig))), "no subnet and no gateway")
+    assert (found.severity, "associate-route-table" in found.remedy) == (Severity.WARNING, True)
 
 
 async def test_the_source_destination_check_is_found(rig: Rig) -> None:

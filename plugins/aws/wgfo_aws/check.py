@@ -52,7 +52,7 @@ class Preflight:
             raise
         except ProviderError as error:
             return [Finding(Severity.ERROR, "EC2", str(error), _GRANT)]
-        found = [*self._missing(tables), *self._families(), *self._routes(tables)]
+        found = [*self._missing(tables), *self._unused(tables), *self._families(), *self._routes(tables)]
         for look in self._looks(tables):
             found += await self._guarded(look)
         return found
@@ -78,6 +78,15 @@ class Preflight:
             if name not in tables:
                 text = f"there is no route table {name} in {self.ec2.region} for these credentials"
                 yield Finding(Severity.ERROR, name, text, "correct tables, region, profile or role_arn")
+
+    def _unused(self, tables: Mapping[str, Table]) -> Iterator[Finding]:
+        for name, table in tables.items():
+            if not table.associated:
+                text = "no subnet and no gateway uses this table: its routes carry nothing"
+                remedy = (
+                    f"associate it: `aws ec2 associate-route-table --route-table-id {name} --subnet-id …`"
+                )
+                yield Finding(Severity.WARNING, name, text, remedy)
 
     def _families(self) -> Iterator[Finding]:
         """Targets that carry one version of IP only."""

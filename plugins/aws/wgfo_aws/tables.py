@@ -25,6 +25,7 @@ NAMES: Final = 200
 MOST_PAGES: Final = 100
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _STATIC: Final = frozenset({"CreateRoute", "CreateRouteTable"})
+_GONE: Final = frozenset({"disassociating", "disassociated", "failed"})
 _ORIGINS: Final = {"EnableVgwRoutePropagation": "propagated", "Advertisement": "from a VPC Route Server"}
 
 
@@ -73,6 +74,8 @@ class Table:
     routes: tuple[Route, ...]
     carrying: Mapping[str, Route]
     """Of each destination the route that carries its traffic: a static one before a propagated one."""
+    associated: bool
+    """Whether a subnet or a gateway uses it, be it as the main table of its VPC."""
 
 
 @functools.lru_cache(maxsize=8192)
@@ -137,14 +140,20 @@ def _page(answer: Answer) -> tuple[list[Table], str]:
 def _table(described: Mapping[str, Any]) -> Table:
     routes = tuple(_routes(described.get("Routes", ())))
     name, owner, vpc = (str(described.get(key, "")) for key in ("RouteTableId", "OwnerId", "VpcId"))
-    return Table(name, owner, vpc, routes, _carrying(routes))
+    return Table(name, owner, vpc, routes, _carrying(routes), _associated(described))
+
+
+def _associated(described: Mapping[str, Any]) -> bool:
+    states = ((one.get("AssociationState") or {}).get("State") for one in described.get("Associations", ()))
+    return any(state not in _GONE for state in states)
 
 
 def _joined(parts: Sequence[Table]) -> Table:
     if len(parts) == 1:
         return parts[0]
     routes = tuple(route for part in parts for route in part.routes)
-    return Table(parts[0].id, parts[0].owner, parts[0].vpc, routes, _carrying(routes))
+    associated = any(part.associated for part in parts)
+    return Table(parts[0].id, parts[0].owner, parts[0].vpc, routes, _carrying(routes), associated)
 
 
 def _routes(described: Iterable[Mapping[str, Any]]) -> Iterator[Route]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 
 from wgfo_azure.config import AzureOptions, parse_hop, parse_table, scope
 from wgfo_azure.plugin import AZURE
+from wgfo_azure.rights import ACTIONS, CHECK_ACTION
 
 OPTIONS = AzureOptions(subscription_id=SUBSCRIPTION)
 FULL = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/RG-Net/providers/Microsoft.Network/routeTables/RT_Spoke"
@@ -129,3 +132,14 @@ def test_the_role_is_limited_to_routes_of_the_configured_tables() -> None:
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}" for group in ("rg-hub", "rg-net")
     ]
     assert "/resourceGroups/rg-net/providers/Microsoft.Network/routeTables/rt-spoke" in role["Description"]
+
+
+def test_the_documented_role_is_the_one_that_is_written() -> None:
+    text = (Path(__file__).parents[1] / "permissions.md").read_text()
+    shown = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    assert AZURE.permissions is not None
+    written = json.loads(AZURE.permissions([route_set(table="GROUP/TABLE")], OPTIONS))
+    shown["Description"] = written["Description"] = shown["Description"].partition(":")[0]
+    written["AssignableScopes"] = ["/subscriptions/SUBSCRIPTION/resourceGroups/GROUP"]
+    assert shown == written
+    assert {CHECK_ACTION, *ACTIONS} == set(re.findall(r"^\| `(Microsoft[^`]+)`", text, re.MULTILINE))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wgfo.model import Finding, RouteSet, Severity
 from wgfo.plugin import Denied, Permit, ProviderError, Withdrawn
+from wgfo_azure import reach
 from wgfo_azure.client import ArmClient
 from wgfo_azure.config import HopSpec, HopType, TableRef, read_hop
 from wgfo_azure.rights import CHECK_ACTION
@@ -45,6 +46,7 @@ async def findings(arm: ArmClient, sets: Sequence[RouteSet], permit: Permit) -> 
         found += _table(table, [one for one in sets if TableRef.of(one.table) == ref])
     found += _hops(sets)
     found += await _appliances(arm, sets, tables, permit)
+    found += await reach.findings(arm.hosts, sets, permit)
     return found
 
 

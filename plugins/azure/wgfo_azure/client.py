@@ -115,7 +115,7 @@ class ArmClient:
     """
 
     def __init__(self, options: AzureOptions, tokens: Tokens | None) -> None:
-        cloud, _ = _CLOUDS[options.cloud]
+        cloud, self._authority = _CLOUDS[options.cloud]
         self._home: str = get_arm_endpoints(cloud)["resource_manager"]
         self._endpoint = options.endpoint_url or self._home.rstrip("/")
         self._tokens = tokens
@@ -137,6 +137,12 @@ class ArmClient:
             ],
             transport=AioHttpTransport(session=self._session, session_owner=False),
         )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names that must be reachable: the API's, and where its tokens come from."""
+        host = urlsplit(self._endpoint).hostname or ""
+        return (host, self._authority) if self._tokens is not None else (host,)
 
     async def aclose(self) -> None:
         """Close every connection."""

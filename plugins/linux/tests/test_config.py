@@ -145,3 +145,14 @@ def test_permissions_name_only_what_is_needed() -> None:
     text = LINUX.permissions([routed("10.20.0.0/16")], PLAIN)
     assert "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW\n" in text
     assert "CAP_SYS_ADMIN" in systemd_drop_in([], LinuxOptions(netns="branch"))
+
+
+def test_the_documented_drop_in_is_the_one_that_is_written() -> None:
+    text = (Path(__file__).parents[1] / "permissions.md").read_text()
+    shown = text.partition("```ini\n")[2].partition("```")[0]
+    written = systemd_drop_in([routed("10.20.0.0/16")], PLAIN)
+
+    def settings(of: str) -> list[str]:
+        return [line for line in of.splitlines() if not line.startswith("#")]
+
+    assert settings(shown) == settings(written)

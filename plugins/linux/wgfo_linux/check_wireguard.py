@@ -11,7 +11,7 @@ from wgfo.plugin import ProbeError
 from wgfo_linux.config import LinuxOptions, read_hop
 from wgfo_linux.host import read_endpoints
 from wgfo_linux.netlink import Device, Netlink
-from wgfo_linux.probes import read_device
+from wgfo_linux.probes.wireguard import read_device
 
 _PREFIXES_CHECKED: Final = 1000
 _NAMED: Final = 3

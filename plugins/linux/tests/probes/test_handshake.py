@@ -8,9 +8,9 @@ from tests.support.wireguard import Keys, tunnel, tunnelled_namespaces, wireguar
 
 from wgfo.model import HandshakeReport
 from wgfo.plugin import ProbeError
-from wgfo_linux.probes import offers, read_device, wireguard_interfaces
+from wgfo_linux.probes import offers
 from wgfo_linux.probes.handshake import DEFAULT_INTERVAL_US, HandshakeProbe
-from wgfo_linux.probes.wireguard import DeviceReader, reader
+from wgfo_linux.probes.wireguard import DeviceReader, read_device, reader, wireguard_interfaces
 
 FAST_US = 20_000
 

@@ -11,20 +11,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from wgfo.model import HandshakeReport
 from wgfo.plugin import ProbeContext, ProbeError, Report
 from wgfo_linux.probes.wireguard import DeviceReader, choose_peer
 
 DEFAULT_INTERVAL_US: Final = 2_000_000
 MICROSECONDS: Final = 1_000_000
-
-
-class HandshakeOptions(BaseModel):
-    """None: the path says which interface and peer, the stanza how often."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class HandshakeProbe:

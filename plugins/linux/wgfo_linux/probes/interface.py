@@ -28,8 +28,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from wgfo.model import Layer, LayerReport, PathView, Verdict
 from wgfo.plugin import ProbeContext, ProbeError, Report
 from wgfo_linux.probes.links import LinkTable
@@ -39,12 +37,6 @@ REASSESS_S: Final = 1.0
 """Routes and rules may change without a link event: under strict filtering they are asked again so often."""
 MAX_DESTINATIONS: Final = 32
 _IPV4: Final = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
-
-
-class InterfaceOptions(BaseModel):
-    """None: the path says which interface."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class InterfaceProbe:
