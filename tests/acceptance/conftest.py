@@ -23,3 +23,11 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
             one = Trial(made, daemon, traffic)
             one.settle()
             yield one
+
+
+@pytest.fixture(autouse=True)
+def whole(trial: Trial) -> Iterator[None]:
+    """A trial that ends early leaves nothing broken to the next one."""
+    yield
+    trial.lab.heal()
+    trial.settle()

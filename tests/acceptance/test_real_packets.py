@@ -66,9 +66,9 @@ def test_a_dead_standby_is_never_switched_to_and_both_dead_stay_until_one_heals(
     trial.lab.break_("underlay-cut", active)
     trial.until("no usable path", lambda: trial.group["state"] == "no_usable_path")
     trial.watch(3)
-    assert trial.active == active
+    assert trial.is_on(active)
     trial.lab.heal("underlay-cut", standby)
-    trial.until("traffic over the path that healed", lambda: trial.active == standby)
+    trial.until("traffic over the path that healed", lambda: trial.is_on(standby))
     trial.until("packets again", lambda: trial.ledger.silent_us < 200_000)
     assert [switch["to"] for switch in trial.switches[before:]] == [standby]
     trial.lab.heal()
@@ -95,7 +95,7 @@ def test_only_our_routes_change_and_a_foreign_one_stays(trial: Trial) -> None:
     before = routes(trial)
     active, switches = trial.active, len(trial.switches)
     with trial.broken("underlay-cut", active):
-        trial.until("the switch", lambda: len(trial.switches) > switches and trial.active != active)
+        trial.until("the switch", lambda: len(trial.switches) > switches and trial.is_on(OTHER[active]))
         after = routes(trial)
     changed = [line for line in before if line not in after]
     assert all(line.startswith("10.20.0.0/16 ") for line in changed)

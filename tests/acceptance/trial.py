@@ -35,7 +35,12 @@ class Trial:
 
     @property
     def active(self) -> PathLabel:
+        """Where all routes are; only to be asked while none is being moved."""
         return PathLabel(self.group["active"])
+
+    def is_on(self, label: PathLabel) -> bool:
+        """Whether all routes are there; in the middle of a switch they are nowhere together."""
+        return bool(self.group["active"] == label)
 
     def path(self, label: PathLabel) -> dict[str, Any]:
         paths: list[dict[str, Any]] = self.group["paths"]
