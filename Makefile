@@ -15,7 +15,7 @@ demo: setup ## two real WireGuard tunnels on this machine: break one, see traffi
 	@$(BIN)/wgfo lab demo
 
 test: dev ## all tests, network ones included, in namespaces of their own; ARGS="-k word" narrows
-	@scripts/bootstrap promtool
+	@scripts/bootstrap monitoring
 	@scripts/bootstrap browser
 	@$(if $(ARGS),scripts/contained $(BIN)/python -m pytest $(ARGS),scripts/test)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def _write(path: Path, reports: Sequence[GroupReport], setup: Setup) -> None:
     from wgfo.telemetry.textfile import write_textfile
 
     try:
-        write_textfile(path, PathMetrics(reports).exposition(), reports, setup)
+        write_textfile(path, PathMetrics(reports, time.time()).exposition(), reports, setup)
     except OSError as error:
         raise CliError(f"--textfile {path}: {error.strerror or error}; accepted is a path in a directory that "
                        "exists and that you may write") from None  # fmt: skip

@@ -243,14 +243,23 @@ class Metrics:
 
 
 class PathMetrics:
-    """The metrics of a one-shot check: what its probes found, and nothing that was counted."""
+    """The metrics of a one-shot check: what its probes found and when, and nothing that was counted.
 
-    def __init__(self, reports: Sequence[GroupReport]) -> None:
+    The time tells a check's file from a daemon's, and how old it is; ``wall_s`` counts from 1970.
+    """
+
+    def __init__(self, reports: Sequence[GroupReport], wall_s: float) -> None:
         self._reports = reports
+        self._wall_s = wall_s
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the families of paths."""
-        return of_paths(self._reports)
+        """Yield the families of paths, and the time."""
+        yield from of_paths(self._reports)
+        checked = GaugeMetricFamily(
+            "wgfo_check_timestamp_seconds", "When the check was made, since 1970.", labels=()
+        )
+        checked.add_metric([], self._wall_s)
+        yield checked
 
     def exposition(self) -> bytes:
         """Return the text format."""
