@@ -1,0 +1,1 @@
+"""Mutation testing of the engine: break it in every small way, and see a test fail each time."""

@@ -1,0 +1,154 @@
+"""Runs the engine's tests against mutants, inside of pytest.
+
+First every test runs once on the engine as it is, which tells its time and the lines that it runs. Then each mutant
+is tried in a forked child: the tests that run its statement, the quick ones first, until one fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from time import process_time
+
+import pytest
+from _pytest.runner import runtestprotocol
+from coverage import Coverage
+
+from tests.mutation import forks, swap
+from tests.mutation.forks import Verdict
+from tests.mutation.operators import MODULE, Mutant
+
+SLOW_S = 0.25
+"""Tests that take longer try no mutants: quicker ones must be enough."""
+SLACK_S = 2.0
+TIMES_LONGER = 10
+"""How much longer than on the engine as it is a test may take, before the mutant counts as hanging."""
+
+
+@dataclass
+class Baseline:
+    """What the tests do on the engine as it is."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    """CPU time of each test that is quick enough, quickest first."""
+    covering: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    """The tests that run a line of a module."""
+    failed: list[str] = field(default_factory=list)
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """Return the tests that can tell the mutant, quickest first."""
+        if mutant.place == MODULE:
+            return list(self.seconds)
+        lines = {mutant.line, *mutant.statement}
+        found = {test for line in lines for test in self.covering.get((mutant.module, line), ())}
+        return [test for test in self.seconds if test in found]
+
+
+class FewExamples:
+    """A pytest plugin that makes hypothesis quick, the same at every run, and no searcher of small examples."""
+
+    def pytest_configure(self) -> None:
+        """Come before the tests are imported."""
+        from hypothesis import Phase, settings  # noqa: PLC0415 - pytest wants to be the first to import it
+
+        settings.register_profile(
+            "mutants",
+            max_examples=20,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            deadline=None,
+        )
+        settings.load_profile("mutants")
+
+
+class Measure(FewExamples):
+    """A pytest plugin that fills in a baseline, and then hands it to what goes on in the same process."""
+
+    def __init__(self, then: Callable[[Baseline, dict[str, pytest.Item]], None]) -> None:
+        self.then = then
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run every test once; pytest's own loop is not needed any more."""
+        baseline = Baseline()
+        coverage = Coverage(data_file=None, include=[f"{swap.folder()}/*"], config_file=False)
+        coverage.start()
+        for item in session.items:
+            coverage.switch_context(item.nodeid)
+            began = process_time()
+            if not _passes(item):
+                baseline.failed.append(item.nodeid)
+            baseline.seconds[item.nodeid] = process_time() - began
+        coverage.stop()
+        quick = sorted((took, test) for test, took in baseline.seconds.items() if took < SLOW_S)
+        baseline.seconds = {test: took for took, test in quick}
+        data = coverage.get_data()
+        for path in sorted(swap.folder().glob("*.py")):
+            for line, tests in data.contexts_by_lineno(str(path)).items():
+                baseline.covering[path.stem, line] = tests
+        self.then(baseline, {item.nodeid: item for item in session.items})
+        return True
+
+
+class Only(FewExamples):
+    """A pytest plugin that keeps the tests of a baseline, in its order, and limits the time of each."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort out."""
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[test] for test in self.baseline.seconds if test in found]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Die where the test never ends."""
+        _bounded(self.baseline, item.nodeid)
+
+
+def trials_inside(
+    baseline: Baseline, items: dict[str, pytest.Item], mutants: Iterable[Mutant]
+) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
+    """Yield the trials of mutants of functions: the tests are imported already."""
+    for mutant in mutants:
+        yield mutant, partial(_try_inside, baseline, items, mutant)
+
+
+def _try_inside(baseline: Baseline, items: dict[str, pytest.Item], mutant: Mutant) -> Verdict:
+    swap.into_function(mutant)
+    for test in baseline.tests_of(mutant):
+        _bounded(baseline, test)
+        if not _passes(items[test]):
+            return Verdict.KILLED
+    return Verdict.SURVIVED
+
+
+def trials_from_scratch(
+    baseline: Baseline, arguments: list[str], mutants: Iterable[Mutant]
+) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
+    """Yield the trials of mutants of constants: each child imports engine and tests anew."""
+    for mutant in mutants:
+        yield mutant, partial(_try_from_scratch, baseline, arguments, mutant)
+
+
+def _try_from_scratch(baseline: Baseline, arguments: list[str], mutant: Mutant) -> Verdict:
+    import sys  # noqa: PLC0415 - in the child
+
+    compile(mutant.source, mutant.module, "exec")
+    sys.meta_path.insert(0, swap.OnImport(mutant))
+    forks.within(30 * SLACK_S)
+    code = pytest.main([*arguments, "--exitfirst"], plugins=[Only(baseline)])
+    return Verdict.SURVIVED if code == pytest.ExitCode.OK else Verdict.KILLED
+
+
+def _bounded(baseline: Baseline, test: str) -> None:
+    forks.within(SLACK_S + TIMES_LONGER * baseline.seconds[test])
+
+
+def _passes(item: pytest.Item) -> bool:
+    reports = runtestprotocol(item, nextitem=None, log=False)
+    return not any(report.failed for report in reports)
