@@ -157,7 +157,8 @@ def _path(
 ) -> PathReport:
     evidence, judged = state.evidence[path.name], state.judgements[path.name]
     situation = situation_of(policy, state, now_us)
-    lost, known = alarms.loss_over_window(policy, state, path.name)
+    old = detection.stalled(policy, evidence, now_us) is not None
+    lost, known = (0, 0) if old else alarms.loss_over_window(policy, state, path.name)
     known_figures = evidence.handshake.first_us is not None
     return PathReport(
         name=path.name,
@@ -166,11 +167,11 @@ def _path(
         reason=_reason(policy, judged, evidence),
         since_us=judged.since_us,
         layers=_layers(policy, path, evidence, judged, now_us),
-        classes=_classes(policy, path, evidence, judged),
-        targets=_targets(policy, evidence, judged),
+        classes=_classes(policy, path, evidence, judged, now_us),
+        targets=_targets(policy, evidence, judged, now_us),
         lost=lost,
         known=known,
-        rtt_us=detection.median_rtt_us(evidence, policy.base_streams),
+        rtt_us=None if old else detection.median_rtt_us(evidence, policy.base_streams),
         handshake_age_us=hs.age_us(evidence.handshake, now_us),
         handshake_churn=hs.churning(evidence.handshake),
         received_bytes=evidence.handshake.received_bytes if known_figures else None,
@@ -221,7 +222,7 @@ def _dataplane(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -
         for track in detection.alone_sources(policy, evidence)
         if track.report is not None
     ]
-    if detection.discredited(policy, evidence) or not verdicts or judged.remote_dark:
+    if detection.discredited(policy, evidence) or not verdicts or judged.remote_dark or judged.blind:
         return Verdict.UNKNOWN
     if Verdict.UP in verdicts and judged.state is not PathState.DOWN:
         return Verdict.UP
@@ -245,14 +246,14 @@ def _stream_verdict(policy: GroupPolicy, evidence: PathEvidence, stream: StreamP
 
 
 def _classes(
-    policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, judged: Judgement
+    policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, judged: Judgement, now_us: int
 ) -> Mapping[ProbeClass, Verdict]:
     classes: dict[ProbeClass, Verdict] = {}
     for stream in policy.streams:
         verdict = (
             Verdict.DOWN if stream.index in judged.bad_classes else _stream_verdict(policy, evidence, stream)
         )
-        if not path.visible:
+        if not path.visible or detection.stale(stream, evidence, now_us):
             verdict = Verdict.UNKNOWN
         before = classes.get(stream.probe_class)
         worse = before is None or (before is Verdict.UP and verdict is not Verdict.UP)
@@ -260,10 +261,19 @@ def _classes(
     return classes
 
 
-def _targets(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -> tuple[TargetReport, ...]:
+def _targets(
+    policy: GroupPolicy, evidence: PathEvidence, judged: Judgement, now_us: int
+) -> tuple[TargetReport, ...]:
+    """Return what every target showed; of a stream whose rounds no longer close nothing is known any more."""
     found = []
     for stream in policy.streams:
         track = evidence.streams[stream.index]
+        if detection.stale(stream, evidence, now_us):
+            names = (*stream.targets, *((ANCHOR_NAME,) if track.anchor is not None else ()))
+            found += [
+                TargetReport(one, stream.probe_class, TargetVerdict.UNKNOWN, 0, 0, None) for one in names
+            ]
+            continue
         for name, tally in zip(stream.targets, track.targets, strict=True):
             masked = stream.base and name in judged.masked
             found.append(_target(policy, stream, name, tally, masked=masked))

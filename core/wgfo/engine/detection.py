@@ -171,11 +171,13 @@ def anchor_alive(policy: GroupPolicy, evidence: PathEvidence) -> bool | None:
 
 def stalled(policy: GroupPolicy, evidence: PathEvidence, now_us: int) -> StreamPolicy | None:
     """Return the base stream of which no round closed for five intervals, if there is one."""
-    for stream in policy.base_streams:
-        track = evidence.streams[stream.index]
-        if track.closed_us >= 0 and now_us - track.closed_us > STALL_INTERVALS * stream.interval_us:
-            return stream
-    return None
+    return next((one for one in policy.base_streams if stale(one, evidence, now_us)), None)
+
+
+def stale(stream: StreamPolicy, evidence: PathEvidence, now_us: int) -> bool:
+    """Whether a stream's figures are old: rounds of it were closed, and none for five intervals."""
+    closed_us = evidence.streams[stream.index].closed_us
+    return closed_us >= 0 and now_us - closed_us > STALL_INTERVALS * stream.interval_us
 
 
 def stall_deadline_us(policy: GroupPolicy, evidence: PathEvidence) -> int | None:
