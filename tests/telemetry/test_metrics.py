@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.example import SET_ID, example_path, example_report, example_set, example_setup
 
@@ -49,6 +50,11 @@ DOCUMENTED = {
     "wgfo_provider_request_seconds",
     "wgfo_override",
     "wgfo_frozen",
+    "wgfo_notifications_total",
+    "wgfo_webhook_notifications_total",
+    "wgfo_webhook_alerts_total",
+    "wgfo_event_clients",
+    "wgfo_event_clients_cut_off_total",
     "wgfo_last_reconcile_timestamp_seconds",
     "wgfo_config_last_reload_successful",
 }
@@ -68,6 +74,7 @@ def busy():
     found.stepped("cloud", SetObserved(9, SetObservation(SET_ID, PathHop("primary"))), (), None)
     found.switch_changed(RECORD)
     found.requested("linux", "point", "ok", 12_000)
+    found.notified("webhook", "delivered")
     return found
 
 
@@ -93,6 +100,60 @@ def test_promtool_finds_nothing_to_complain_about():
         check=False,
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+"""What Prometheus sends."""
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4"),
+        ("*/*", "text/plain; version=0.0.4"),
+        ("text/html", "text/plain; version=0.0.4"),
+        (OPEN_METRICS, "application/openmetrics-text; version=1.0.0"),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(accept, content_type):
+    assert busy().negotiated(accept).content_type.startswith(content_type)
+
+
+def test_both_formats_say_the_same():
+    found = busy()
+    text = found.negotiated(OPEN_METRICS).body.decode()
+    assert text.endswith("# EOF\n")
+    strict = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in openmetrics.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert strict == samples(found)
+
+
+def test_ten_thousand_prefixes_make_no_more_series_than_one():
+    odd = tuple(
+        RouteException(f"10.{number // 256}.{number % 256}.0/24", Absent(), "denied")
+        for number in range(10_000)
+    )
+    observation = SetObservation(SET_ID, PathHop("primary"), exceptions=odd)
+    few = metrics()
+    many = metrics(
+        example_report(sets=(example_set(prefixes=10_000, observation=observation, in_sync=False),))
+    )
+    assert samples(many).keys() == samples(few).keys()
+    assert value(many, "wgfo_routes_out_of_sync", group="cloud", provider="linux") == 10_000
+
+
+def test_what_happens_makes_no_new_series():
+    found = busy()
+    before = set(samples(found))
+    for number in range(1_000):
+        switch = replace(SWITCH, epoch=number, reason=f"reason {number}", at_us=number)
+        found.stepped("cloud", Tick(number), (switch,), None)
+        found.switch_changed(replace(RECORD, epoch=number, at=str(number), reason=str(number)))
+        found.stepped("cloud", SetObserved(number, SetObservation(f"set {number}", PathHop("x"))), (), None)
+    assert set(samples(found)) == before
 
 
 def test_the_families_are_the_documented_ones():
