@@ -5,147 +5,14 @@ Two paths are two addresses of loopback on which something listens; a path is cu
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugins.aws.tests.cloud import REGION, Bucket, Refusal
+from plugins.aws.tests.cloud import Bucket, Refusal
 from plugins.aws.tests.rig import A, B, Rig
-from tests.support.netns import eventually
-
-from wgfo.model import PathName
-
-WGFO = str(Path(sys.executable).with_name("wgfo"))
-ADDRESSES = {A: "127.0.7.1", B: "127.0.7.2"}
-
-
-class Paths:
-    """Two addresses that answer until they are cut."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._open: dict[PathName, socket.socket] = {}
-        for path in ADDRESSES:
-            self.mend(path)
-
-    def mend(self, path: PathName) -> None:
-        listening = socket.create_server((ADDRESSES[path], self.port), backlog=64)
-        self.port = listening.getsockname()[1]
-        self._open[path] = listening
-        threading.Thread(target=_accept, args=(listening,), daemon=True).start()
-
-    def cut(self, path: PathName) -> None:
-        listening = self._open.pop(path)
-        with contextlib.suppress(OSError):
-            listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-
-    def close(self) -> None:
-        for path in list(self._open):
-            self.cut(path)
-
-
-def _accept(listening: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            listening.accept()[0].close()
-
-
-class Site:
-    """A configuration, the cloud, and daemons on both."""
-
-    def __init__(self, rig: Rig, paths: Paths, tmp: Path) -> None:
-        self.rig, self.paths, self.tmp = rig, paths, tmp
-        self.tables = [rig.table, rig.cloud.table()]
-        self.prefixes = [f"10.{number}.0.0/16" for number in range(20, 40)]
-        self.lines: list[str] = []
-
-    def write(self) -> Path:
-        config = self.tmp / "wgfo.toml"
-        hops = ", ".join(f'{path} = "{hop}"' for path, hop in self.rig.hops.items())
-        views = "".join(
-            f'[[group.path]]\nname = "{path}"\ntargets = {{ db = "{address}" }}\n'
-            for path, address in ADDRESSES.items()
-        )
-        config.write_text(f"""
-[daemon]
-state_dir = "{self.tmp}/state"
-control = "{self.tmp}/control.sock"
-[provider.aws]
-region = "{REGION}"
-endpoint_url = "{self.rig.url}"
-[[group]]
-name = "cloud"
-wait_to_restore = "1h"
-reconcile = "2s"
-settle = "1s"
-detect = {{ fall = 2, rise = 2 }}
-{views}
-[[group.probe]]
-kind = "tcp"
-targets = ["db:{self.paths.port}"]
-interval = "200ms"
-[[group.route]]
-provider = "aws"
-tables = {self.tables!r}
-prefixes = {self.prefixes!r}
-next_hop = {{ {hops} }}
-""")
-        return config
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
-        process = subprocess.Popen(
-            [WGFO, "run", "--config", str(self.write())],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(os.environ),
-        )
-        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(10)
-            reader.join(5)
-            assert process.stderr is not None
-            process.stderr.close()
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        self.lines += process.stderr
-
-    def on(self, *paths: PathName) -> int:
-        """How many routes point at one of these paths, as the cloud has them."""
-        hops = [self.rig.hops[path] for path in paths]
-        return sum(
-            self.rig.cloud.target(table, prefix) in hops for table in self.tables for prefix in self.prefixes
-        )
-
-    @property
-    def total(self) -> int:
-        return len(self.tables) * len(self.prefixes)
-
-    def wait(self, true: Callable[[], bool], what: str, within: float = 40.0) -> float:
-        begun = time.monotonic()
-        try:
-            eventually(true, within=within, what=what)
-        except AssertionError as error:
-            raise AssertionError("".join([str(error), "\n", *self.lines])) from None
-        return time.monotonic() - begun
-
-    def all_on(self, path: PathName, within: float = 40.0) -> float:
-        return self.wait(lambda: self.on(path) == self.total, f"all routes on {path}", within)
+from plugins.aws.tests.running import Paths, Site
 
 
 @pytest.fixture
@@ -214,3 +81,65 @@ def test_a_table_that_refuses_does_not_hold_up_the_other(site: Site) -> None:
         site.wait(
             lambda: any("UnauthorizedOperation" in line for line in site.lines), "the reason in the log"
         )
+
+
+@pytest.fixture
+def five(rig: Rig, tmp_path: Path) -> Iterator[Site]:
+    """Five tables of three prefixes each."""
+    paths = Paths()
+    yield Site(rig, paths, tmp_path, tables=5, prefixes=3)
+    paths.close()
+
+
+def test_three_of_five_tables_are_throttled_the_others_move_and_the_three_follow(five: Site) -> None:
+    """The times themselves are held in virtual time: scenario S53."""
+    throttled, free = five.tables[:3], five.tables[3:]
+    with five.running():
+        five.all_on(A)
+        refusal = Refusal("RequestLimitExceeded", "slow down", "503 Service Unavailable")
+        five.rig.cloud.faults.writes = lambda table, _prefix: refusal if table in throttled else None
+        five.paths.cut(A)
+        five.wait(lambda: all(five.moved(table, B) for table in free), "the two tables that may be written")
+        five.wait(lambda: five.named_by("partial") == set(throttled), "the alarm that names the three")
+        assert not any(five.moved(table, B) for table in throttled)
+        five.rig.cloud.faults.writes = lambda _table, _prefix: None
+        five.all_on(B)
+        five.wait(lambda: five.group().get("converged", False), "converged")
+        assert "partial" not in five.alarms()
+
+
+def test_a_table_without_rights_is_told_as_permanent_and_asked_rarely(five: Site) -> None:
+    """At most one write for every prefix and try, and a second try after five minutes (scenario S54)."""
+    denied, *free = five.tables
+    with five.running():
+        five.all_on(A)
+        refusal = Refusal("UnauthorizedOperation", "not authorized", "403 Forbidden")
+        five.rig.cloud.faults.writes = lambda table, _prefix: refusal if table == denied else None
+        five.paths.cut(A)
+        five.wait(lambda: all(five.moved(table, B) for table in free), "the four tables that may be written")
+        five.wait(lambda: five.named_by("partial") == {denied}, "the alarm that names the one")
+        reads = five.rig.sent("DescribeRouteTables")
+        five.wait(lambda: five.rig.sent("DescribeRouteTables") >= reads + 3, "three more rounds of reading")
+        asked = [one for one in five.rig.cloud.seen if one.table == denied and one.target == five.rig.hops[B]]
+        assert 1 <= len(asked) <= 2 * len(five.prefixes)
+
+
+def test_another_wish_in_the_middle_of_fifty_writes_stops_the_rest(rig: Rig, tmp_path: Path) -> None:
+    paths = Paths()
+    site = Site(rig, paths, tmp_path, tables=1, prefixes=50)
+    to_b = rig.hops[B]
+    with site.running():
+        site.all_on(A)
+        site.wait(lambda: site.group().get("paths", [{}, {}])[1].get("state") == "up", "the standby is up")
+        rig.cloud.faults.latency_ms = 2_000
+        site.ask("force", B)
+        site.wait(lambda: any(one.target == to_b for one in rig.cloud.seen), "a switch under way")
+        assert "forced" in site.ask("force", A)
+        before = len(rig.cloud.seen)
+        rig.cloud.faults.latency_ms = 0
+        site.wait(lambda: site.group().get("converged", False), "converged again")
+        assert site.on(A) == site.total
+    late = sum(one.target == to_b for one in rig.cloud.seen[before:])
+    assert late <= 16, f"{late} writes of the older wish came after the newer one; 16 may have been under way"
+    assert sum(one.target == to_b for one in rig.cloud.seen) < site.total, "the rest was sent all the same"
+    paths.close()
