@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev tools demo lab test acceptance bench check format constraints clean
+.PHONY: help setup dev tools demo lab test acceptance chain soak campaign bench check format constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,16 @@ test: dev ## all tests, network ones included, in namespaces of their own; ARGS=
 
 acceptance: dev ## failover of real packets, a dark site at PHASES=50 random phases
 	@PHASES=$(or $(PHASES),50) scripts/contained $(BIN)/python -m pytest tests/acceptance
+
+soak: dev ## WORLDS=1000 random worlds from SEED=1, every invariant checked after every step
+	@$(BIN)/python -m tests.simulation.soak --worlds $(or $(WORLDS),1000) --seed $(or $(SEED),1)
+
+campaign: dev ## what is promised of chance, over hundreds of seeds (an hour); ARGS="s05 s07" narrows
+	@$(BIN)/python -m tests.simulation.seeds $(ARGS)
+
+chain: dev ## failover by Prometheus and Alertmanager against failover by wgfo's own packets, in seconds
+	@scripts/bootstrap monitoring
+	@scripts/contained $(BIN)/python -m tests.chain.measure
 
 bench: dev ## how long the hot paths take here
 	@for script in tests/bench/[a-z]*.py; do \

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wgfo.config.setup import GroupSetup
-from wgfo.engine.decisions import Decision
+from wgfo.engine.decisions import Decision, SetConverged
 from wgfo.engine.events import Event
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, PathHop, Prefix, SetChange
-from wgfo.simulate.plan import Ask
+from wgfo.simulate.plan import Ask, TroubleKind
 from wgfo.simulate.tables import Landing, TableId
 from wgfo.simulate.timeline import What, clock_text
 from wgfo.simulate.truth import Truth
@@ -29,6 +29,8 @@ ENOUGH: Final = 20
 """Violations kept of one run."""
 QUIET_US: Final = 20_000_000
 """I9: how long before the end nothing may be written any more."""
+LYING: Final = frozenset({TroubleKind.STALE, TroubleKind.REGRESSING})
+"""Troubles by which a read shows what no longer stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Checker:
             for one in group.sets
             for prefix in one.prefixes
         }
+        self._tables = {one.id: TableId((one.provider, one.table)) for group in groups for one in group.sets}
         self._flights: dict[tuple[str, str], _Flight] = {}
         self._newest: dict[tuple[TableId, Prefix], tuple[int, int]] = {}
         self._last_sent_us = 0
@@ -114,6 +117,19 @@ class Checker:
     ) -> None:
         """Check a step."""
         self._groups[group].stepped(event, decisions)
+        for decision in decisions:
+            if isinstance(decision, SetConverged):
+                self._check_converged(decision)
+
+    def _check_converged(self, decision: SetConverged) -> None:
+        """I9: what is called in step is in step, where reads tell the truth and nobody else writes."""
+        plan = self._stage.plan
+        lies = any(one.kind in LYING for one in plan.troubles)
+        if lies or plan.rewrites or plan.lease is not None:
+            return
+        path = self._stage.tables.path(self._tables[decision.set_id])
+        if path != decision.path:
+            self._broken("I9", f"{decision.set_id} is said to be on {decision.path}, but it is on {path}")
 
     # --- what reaches the tables --------------------------------------------------------------------------
 
