@@ -17,12 +17,12 @@ class Killed(RecordingPermit):
 
     def __init__(self, requests: int) -> None:
         super().__init__()
-        self._requests = requests
+        self._left = requests
 
     async def _turn(self) -> None:
-        if self.writes + self.reads >= self._requests:
-            self.withdraw("killed")
-        await super()._turn()
+        self._left -= 1
+        if self._left < 0:
+            self._refuse("killed")
 
 
 @pytest.mark.parametrize("finally_wanted", [A, B])
