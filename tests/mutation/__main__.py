@@ -56,7 +56,9 @@ def main() -> int:
         if not _in_pytest(arguments, inside, results, options.jobs):
             return 1
         baseline, ended = pickle.loads(results.read_bytes())  # our own child wrote it
-    outside = [one for one in mutants if one.place == MODULE]
+    untold = {one.key for one, verdict in ended if verdict is Verdict.UNTOLD}
+    ended = [one for one in ended if one[1] is not Verdict.UNTOLD]
+    outside = [one for one in mutants if one.place == MODULE or one.key in untold]
     ended += _followed(trials.trials_from_scratch(baseline, arguments, outside), len(outside), options.jobs)
     print(f"{monotonic() - began:.0f} s, {len(baseline.seconds)} tests\n")
     return _told(options.modules, [one for one in ended if one[1] is not Verdict.INVALID])
@@ -82,7 +84,7 @@ def _in_pytest(arguments: list[str], mutants: list[Mutant], results: Path, jobs:
     def then(baseline: Baseline, items: dict[str, pytest.Item]) -> None:
         ended: Ended = []
         if not baseline.failed:
-            ended = _followed(trials.trials_inside(baseline, items, mutants), len(mutants), jobs)
+            ended = _followed(trials.Inside(baseline, items, mutants), len(mutants), jobs)
         results.write_bytes(pickle.dumps((baseline, ended)))
 
     child = os.fork()
@@ -104,6 +106,8 @@ def _followed(tries: Iterable[tuple[Mutant, Callable[[], Verdict]]], count: int,
     ended: Ended = []
     for mutant, verdict in forks.each(tries, jobs):
         ended.append((replace(mutant, source=b""), verdict))
+        if verdict is Verdict.SURVIVED:
+            print(f"  lives: {mutant.module}.{mutant.place}:{mutant.line}: {mutant.after}", flush=True)
         if len(ended) % EVERY == 0:
             print(f"  {len(ended)} of {count}", flush=True)
     return ended

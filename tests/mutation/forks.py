@@ -22,6 +22,8 @@ class Verdict(Enum):
     KILLED = 1
     INVALID = 3
     """Python refuses it: no mutant at all."""
+    UNTOLD = 4
+    """No test runs its statement: it may run when the module is imported."""
     HANGS = -1
     """Killed by the limit on its time or memory."""
 

@@ -6,9 +6,12 @@ is tried in a forked child: the tests that run its statement, the quick ones fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from mmap import mmap
+from struct import Struct
 from time import process_time
 
 import pytest
@@ -17,9 +20,12 @@ from coverage import Coverage
 
 from tests.mutation import forks, swap
 from tests.mutation.forks import Verdict
-from tests.mutation.operators import MODULE, Mutant
+from tests.mutation.operators import Mutant
 
-SLOW_S = 0.25
+_SLOT = Struct("I")
+_LATELY = 16
+"""So many mutants back it is looked for what killed them; more are never under way."""
+SLOW_S = 0.5
 """Tests that take longer try no mutants: quicker ones must be enough."""
 SLACK_S = 2.0
 TIMES_LONGER = 10
@@ -38,8 +44,6 @@ class Baseline:
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """Return the tests that can tell the mutant, quickest first."""
-        if mutant.place == MODULE:
-            return list(self.seconds)
         lines = {mutant.line, *mutant.statement}
         found = {test for line in lines for test in self.covering.get((mutant.module, line), ())}
         return [test for test in self.seconds if test in found]
@@ -110,21 +114,46 @@ class Only(FewExamples):
         _bounded(self.baseline, item.nodeid)
 
 
-def trials_inside(
-    baseline: Baseline, items: dict[str, pytest.Item], mutants: Iterable[Mutant]
-) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
-    """Yield the trials of mutants of functions: the tests are imported already."""
-    for mutant in mutants:
-        yield mutant, partial(_try_inside, baseline, items, mutant)
+class Inside:
+    """The trials of mutants of functions: the tests are imported already."""
 
+    def __init__(self, baseline: Baseline, items: dict[str, pytest.Item], mutants: Sequence[Mutant]) -> None:
+        self.baseline = baseline
+        self.items = items
+        self.mutants = mutants
+        self.killers: defaultdict[str, list[str]] = defaultdict(list)
+        """By function, the tests that killed mutants of it, the latest last: they often kill the next one too."""
+        self.names = list(items)
+        self.told = mmap(-1, _SLOT.size * max(1, len(mutants)))
+        """Where each child leaves the number of the test that killed its mutant."""
 
-def _try_inside(baseline: Baseline, items: dict[str, pytest.Item], mutant: Mutant) -> Verdict:
-    swap.into_function(mutant)
-    for test in baseline.tests_of(mutant):
-        _bounded(baseline, test)
-        if not _passes(items[test]):
-            return Verdict.KILLED
-    return Verdict.SURVIVED
+    def __iter__(self) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
+        """Yield a trial for each mutant."""
+        for place, mutant in enumerate(self.mutants):
+            self._learn(place)
+            yield mutant, partial(self._try, place)
+
+    def _learn(self, until: int) -> None:
+        for place in range(max(0, until - _LATELY), until):
+            mutant = self.mutants[place]
+            (number,) = _SLOT.unpack_from(self.told, place * _SLOT.size)
+            if number:
+                known = self.killers[f"{mutant.module}.{mutant.place}"]
+                known[:] = [*(one for one in known if one != self.names[number - 1]), self.names[number - 1]]
+
+    def _try(self, place: int) -> Verdict:
+        mutant = self.mutants[place]
+        swap.into_function(mutant)
+        tests = self.baseline.tests_of(mutant)
+        if not tests:
+            return Verdict.UNTOLD
+        first = [one for one in reversed(self.killers[f"{mutant.module}.{mutant.place}"]) if one in tests]
+        for test in (*first, *(one for one in tests if one not in first)):
+            _bounded(self.baseline, test)
+            if not _passes(self.items[test]):
+                _SLOT.pack_into(self.told, place * _SLOT.size, self.names.index(test) + 1)
+                return Verdict.KILLED
+        return Verdict.SURVIVED
 
 
 def trials_from_scratch(

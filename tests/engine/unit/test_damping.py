@@ -57,6 +57,13 @@ def test_voluntary_moves_are_remembered_for_their_window() -> None:
     assert damping.switched(RULE, two, 10_100, voluntary=True).moves_us == (200, 10_100)
 
 
+def test_moves_that_left_the_window_are_forgotten() -> None:
+    rule = DampingRule(max_moves=9, max_moves_window_us=10_000)
+    old = Damping(moves_us=(100, 101, 200))
+    assert damping.switched(rule, old, 10_100, voluntary=False).moves_us == (101, 200)
+    assert damping.switched(rule, old, 10_100, voluntary=True).moves_us == (101, 200, 10_100)
+
+
 @pytest.mark.parametrize(("now_us", "exhausted"), [(200, True), (10_099, True), (10_100, False)])
 def test_moves_are_used_up_while_all_are_in_the_window(now_us: int, exhausted: bool) -> None:
     assert damping.exhausted(RULE, Damping(moves_us=(100, 200)), now_us) is exhausted

@@ -105,7 +105,8 @@ def test_the_first_round_may_bear_any_number() -> None:
 def test_an_older_round_changes_nothing_and_the_newest_may_come_twice() -> None:
     tally = after("oxo")
     assert window.closed(tally, 1, ProbeResult(LOST, 9), 8, 4) is tally
-    assert window.closed(tally, 2, ProbeResult(OK, 9, 5), 8, 4).head == 2
+    again = window.closed(tally, 2, ProbeResult(UNKNOWN, 9), 8, 4)
+    assert (again.head, again.known, again.lost) == (2, 0b111, 0b010)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,13 @@ def test_answers_count_as_proof_in_the_rounds_of_the_series_alone(
     failing: str, other: str, rounds: int
 ) -> None:
     assert window.answered_while_failing(after(failing), after(other)) == rounds
+
+
+@pytest.mark.parametrize(
+    ("since_round", "rounds"), [(0, 0b111), (1, 0b111), (2, 0b11), (3, 0b1), (4, 0), (9, 0)]
+)
+def test_rounds_before_a_given_one_prove_nothing(since_round: int, rounds: int) -> None:
+    assert window.answered_while_failing(after("oxxx"), after("oooo"), since_round) == rounds
 
 
 def test_a_path_that_closed_no_round_proves_nothing() -> None:
