@@ -32,10 +32,6 @@ chain: dev ## failover by Prometheus and Alertmanager against failover by wgfo's
 	@scripts/bootstrap monitoring
 	@scripts/contained $(BIN)/python -m tests.chain.measure
 
-chain: dev ## failover by Prometheus and Alertmanager against failover by wgfo's own packets, in seconds
-	@scripts/bootstrap monitoring
-	@scripts/contained $(BIN)/python -m tests.chain.measure
-
 bench: dev ## how long the hot paths take here
 	@for script in tests/bench/[a-z]*.py; do \
 		echo "$$script"; scripts/contained $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; \
