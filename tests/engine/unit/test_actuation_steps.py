@@ -1,4 +1,3 @@
-
 """One step of one route set: exactly what it changes in the track, and what it asks for."""
 
 from __future__ import annotations
