@@ -81,7 +81,8 @@ def test_a_pause_holds_routes_on_a_path_that_dies_and_resuming_leaves_it(here):
 def test_released_routes_are_left_to_others_until_they_are_adopted(here):
     here.run().ready()
     here.settled()
-    ask(here, "release", "cloud")
+    assert "1 route is proto static now" in ask(here, "release", "cloud")
+    assert "proto static" in here.near.run("ip", "route", "show", "10.20.0.0/16")
     here.near.run("ip", "route", "replace", "10.20.0.0/16", "dev", "pb", "proto", "static")
     eventually(lambda: here.status()["active"] == "secondary", what="the change is seen")
     assert here.route() == "pb"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from wgfo import __version__
@@ -158,7 +159,13 @@ class Live:
             clear_kind,
         )
         self._core.runtime.dispatch(group, event)
-        return await asyncio.wait_for(answer, ANSWER_S)
+        answered = await asyncio.wait_for(answer, ANSWER_S)
+        return await self._given_back(group, answered) if kind is RequestKind.RELEASE else answered
+
+    async def _given_back(self, group: GroupName, answered: RequestAnswered) -> RequestAnswered:
+        """Say with the answer what became of the mark on the routes."""
+        texts = await self._core.reconciler.give_back(group) if answered.accepted else ()
+        return replace(answered, text="; ".join([answered.text, *filter(None, texts)]))
 
     def now_us(self) -> int:
         """Return the monotonic time of the session."""

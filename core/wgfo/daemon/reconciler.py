@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from wgfo.config.setup import GroupSetup
+from wgfo.daemon.giving import give_back, marks
 from wgfo.daemon.guard import Backoff, Spawn, guarded
 from wgfo.daemon.instances import Instance
 from wgfo.daemon.prober import Sink
@@ -27,6 +28,7 @@ from wgfo.plugin import ProviderError, Transient
 
 _US: Final = 1_000_000
 RELEASE_US: Final = 3_000_000
+GIVE_BACK_POLL_US: Final = 20_000
 READS: Final = 2
 """Observe calls at once on an instance; the second place is kept for urgent ones."""
 PERMANENT: Final = frozenset({FailureKind.DENIED, FailureKind.NOT_FOUND, FailureKind.UNSUPPORTED})
@@ -106,6 +108,37 @@ class Reconciler:
             task.cancel()
         if mine:
             await asyncio.wait(mine, timeout=RELEASE_US / _US)
+
+    async def give_back(self, group: GroupName) -> tuple[str, ...]:
+        """Have every set of a released group given back as plain routes; return what became of each. Bounded."""
+        slots = list(self._slots.of_group(group))
+        for slot in slots:
+            slot.point = None
+            if slot.running is not None:
+                slot.running.permit.withdraw("the group was released")
+        return tuple(await asyncio.gather(*(self._given_back(slot) for slot in slots)))
+
+    async def _given_back(self, slot: Slot) -> str:
+        instance = self._instances[slot.provider]
+        if not marks(instance) or self._terms.dry_run:
+            return ""
+        until_us = self._clock.monotonic_us() + RELEASE_US
+        while slot.table in self._slots.locked:
+            if self._clock.monotonic_us() >= until_us:
+                return f"{slot.route_set.id} is being written and keeps its mark: release it again"
+            await self._clock.sleep_until_us(self._clock.monotonic_us() + GIVE_BACK_POLL_US)
+        instance.writing += 1
+        self._slots.locked[slot.table] = slot.route_set.id
+        told: list[str] = []
+
+        async def work() -> None:
+            try:
+                told.append(await give_back(instance, slot.route_set, self._clock))
+            finally:
+                self._free(slot, instance)
+
+        await asyncio.wait({self._begin(work(), instance, f"give back {slot.route_set.id}")})
+        return "".join(told)
 
     async def close(self, within_us: int) -> None:
         """Begin nothing more; let writes end, then withdraw them, then cancel them; bounded."""
@@ -261,7 +294,8 @@ class Reconciler:
             if slot is not None and slot.running is None:
                 self._sink(slot.group, SetChanged(self._clock.monotonic_us(), changed.set_id))
 
-    def _begin(self, work: Coroutine[Any, Any, None], instance: Instance, name: str) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], instance: Instance, name: str) -> asyncio.Task[None]:
         task = self._spawn(work, name=name)
         self._calls[task] = instance.name
         task.add_done_callback(self._calls.pop)
+        return task

@@ -27,7 +27,15 @@ from wgfo.plugin.probe import (
     Role,
     RoundProbe,
 )
-from wgfo.plugin.route import Capabilities, Permit, ProviderContext, RequestRates, RouteOffer, RouteProvider
+from wgfo.plugin.route import (
+    Capabilities,
+    GivesBack,
+    Permit,
+    ProviderContext,
+    RequestRates,
+    RouteOffer,
+    RouteProvider,
+)
 from wgfo.plugin.values import Duration
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Duration",
+    "GivesBack",
     "Grant",
     "Hooks",
     "Lease",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -119,6 +119,19 @@ class RouteProvider(Protocol):
 
     async def aclose(self) -> None:
         """Release sockets, threads and helper objects of our own; routes stay as they are."""
+
+
+@runtime_checkable
+class GivesBack(Protocol):
+    """A provider that marks its routes (a protocol number, an owner) may have this as well, for ``release``."""
+
+    async def give_back(self, route_set: RouteSet, permit: Permit) -> str:
+        """Take our mark off a set's routes, in place: they stay, as anybody's.
+
+        Return in a few words what became of them. Called once nothing is written to the table any more; like
+        ``point`` it asks the permit before every request and raises only ``ProviderError`` and its kinds. Routes
+        without our mark stay as they are.
+        """
 
 
 @dataclass(frozen=True, slots=True)

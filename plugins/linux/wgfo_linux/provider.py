@@ -21,6 +21,7 @@ from wgfo_linux.bulk import BATCH, RouteSocket
 from wgfo_linux.catalogue import Catalogue
 from wgfo_linux.check import Subject, findings
 from wgfo_linux.config import LinuxOptions
+from wgfo_linux.giving import give_back
 from wgfo_linux.netlink import Netlink
 from wgfo_linux.observe import read_set
 from wgfo_linux.point import carry_out, plan
@@ -120,6 +121,13 @@ class LinuxProvider:
         view = await self._reader.view(route_set, seen, permit)
         made = await plan(view, seen, change, table)
         return await carry_out(self._routes, made, view, change, permit)
+
+    async def give_back(self, route_set: RouteSet, permit: Permit) -> str:
+        """Make our routes and fallbacks those of an administrator: ``proto static``, in place."""
+        await self._catalogue.learn((route_set,))
+        table = self._catalogue.number(route_set)
+        seen = (await self._reader.table(table, (route_set,), permit))[route_set.id]
+        return await give_back(self._routes, seen, self._catalogue.options(route_set), table, permit)
 
     async def watch(self, sets: Sequence[RouteSet]) -> AsyncIterator[Changed]:
         """Yield a hint within milliseconds of a change by others that concerns one of the sets."""
