@@ -321,3 +321,19 @@ def test_an_alert_decides_only_where_it_may_act_alone(act, state):
     check.evidence.layers["cloud", "primary", 9] = firing
     (report,) = judge(setup, check.evidence, NOW_NS)
     assert report.paths[0].state is state
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [(Verdict.UP, PathState.UP), (Verdict.DOWN, PathState.DOWN), (Verdict.UNKNOWN, PathState.UNKNOWN)],
+)
+def test_where_no_packet_is_sent_the_source_that_decides_is_believed(verdict, state):
+    check = Check().run()
+    group = check.setup.groups[0]
+    source = EvidenceSource(0, "prometheus", Layer.DATAPLANE, Act.ALONE)
+    setup = replace(
+        check.setup, groups=(replace(group, policy=replace(group.policy, streams=(), sources=(source,))),)
+    )
+    check.evidence.layers["cloud", "primary", 0] = LayerReport(Layer.DATAPLANE, verdict, "the query says so")
+    (report,) = judge(setup, check.evidence, NOW_NS)
+    assert (report.paths[0].state, report.paths[0].reason) == (state, "the query says so")

@@ -232,12 +232,23 @@ class _Path:
             one.discredits and one.verdict is Verdict.UNKNOWN for _, one in self._reports_of(Layer.INTERFACE)
         ):
             return Said(Verdict.UNKNOWN, interface.reason if interface else "")
+        if self._policy.leading:
+            return self._vouched()
         if not self._policy.base_streams or Layer.DATAPLANE not in self._path.layers:
             return Said(
                 Verdict.NOT_PROBED, "nothing proves the data plane: no probe and no peer is configured"
             )
         said = _verdict([one for stream in self._policy.base_streams for one in self._targets[stream.index]])
         return said if said.reason else Said(said.verdict, f"no probe could be sent: {self._why_not()}")
+
+    def _vouched(self) -> Said:
+        """Return what the sources say that decide because no packet does; none of them says down."""
+        said = [one for source, one in self._reports_of(Layer.DATAPLANE) if source in self._policy.leading]
+        up = next((one for one in said if one.verdict is Verdict.UP), None)
+        if up is not None:
+            return Said(Verdict.UP, up.reason)
+        reason = next((one.reason for one in said), "no source has answered")
+        return Said(Verdict.UNKNOWN, reason)
 
     def _why_not(self) -> str:
         """Why the probes of this path say nothing."""

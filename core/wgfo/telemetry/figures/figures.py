@@ -118,7 +118,11 @@ def findings_of(policy: GroupPolicy, trusted: Collection[PathName] = ()) -> tupl
 
 
 def _findings(policy: GroupPolicy, trusted: Collection[PathName]) -> Iterator[Finding]:
-    if not policy.base_streams:
+    if policy.leading:
+        kinds = ", ".join(dict.fromkeys(source.kind for source in policy.leading))
+        text = f"no packet is sent here: what {kinds} says decides, as fast and as surely as that is known"
+        yield Finding(Severity.INFO, "probes", text, "probe with packets too where this host can")
+    elif not policy.base_streams:
         text = "no data-plane probe runs here"
         yield Finding(Severity.WARNING, "probes", text, "give [[group.probe]], or each path a peer")
     elif not any(stream.targets for stream in policy.base_streams):
