@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import aiohttp
@@ -203,6 +205,11 @@ async def test_no_other_file_is_served(client, name):
         assert response.status == 404
 
 
+def test_a_daemon_whose_page_nobody_opens_never_loads_the_template_library():
+    program = "import sys, wgfo.daemon.supervisor; sys.exit('jinja2' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
 # --- charts and words ---------------------------------------------------------------------------------------
 
 
@@ -285,6 +292,11 @@ def test_every_state_has_a_level():
     assert {quiet[state] for state in (GroupState.ISOLATED, GroupState.NO_USABLE_PATH)} == {"bad"}
 
 
-def test_the_timeline_is_bounded():
+def test_the_timeline_is_bounded_and_keeps_the_switches_in_sight_whatever_else_happens():
     many = [replace(RECORDS[0], epoch=number) for number in range(500)]
-    assert len(view.timeline(many, Feed("s", str))) == view.TIMELINE
+    feed = Feed("s", lambda us: f"2027-01-01T00:00:00.{us:03}Z")
+    for number in range(500):
+        change = PathChanged(number, "primary", PathState.UP, PathState.DOWN, "blackout", "silent")
+        feed.stepped("cloud", Tick(number), (change,), None)
+    levels = [one.level for one in view.timeline(many, feed)]
+    assert (levels.count("switch"), levels.count("bad")) == (view.SWITCHES, view.OTHERS)

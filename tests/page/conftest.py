@@ -43,6 +43,6 @@ def one(tmp_path_factory) -> Iterator[Station]:
 @pytest.fixture(scope="module")
 def fifty(tmp_path_factory) -> Iterator[Station]:
     """A daemon with fifty groups."""
-    with Station(tmp_path_factory.mktemp("fifty"), 50, 500_000).running() as station:
+    with Station(tmp_path_factory.mktemp("fifty"), 50, 1_000_000).running() as station:
         station.until(station.healthy, "all is well")
         yield station

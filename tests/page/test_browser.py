@@ -57,56 +57,31 @@ def tab(browser):
         one.context.close()
 
 
-def fail_over(station, group):
-    """Cut the preferred path; traffic has moved when this returns."""
-    station.cut(group, "primary")
-    station.until(lambda: station.report(group).active == "secondary", f"{group} moved")
-
-
-def go_home(station, group):
-    """Mend the preferred path and let the next failure bring traffic back to it."""
-    station.mend(group, "primary")
-    station.until(lambda: station.report(group).paths[0].usable, "primary is usable")
-    station.cut(group, "secondary")
-    station.until(lambda: station.report(group).active == "primary", f"{group} moved back")
-    station.mend(group, "secondary")
-    station.until(station.healthy, "all is well again")
-
-
 # --- live ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("which", "group"), [("one", "g1"), ("fifty", "g37")])
-def test_a_failover_is_shown_as_soon_as_its_event_comes(tab, request, which, group):
+@pytest.mark.parametrize("which", ["one", "fifty"])
+def test_a_failover_is_shown_as_soon_as_its_event_comes(tab, request, which):
+    """Of fifty groups all fail at once."""
     station = request.getfixturevalue(which)
-    here = tab()
+    here, last = tab(), station.names[-1]
     here.page.add_init_script(EVENTS_ALONE)
     page = here.live(station)
     assert page.locator("details.group").count() == len(station.names)
-    station.cut(group, "primary")
-    page.wait_for_selector(f"#group-{group}[data-active=secondary]")
-    shown_after_ms = page.evaluate(f"performance.now() - window.told['{group}']")
+    for name in station.names:
+        station.cut(name, "primary")
+    page.wait_for_selector(f"#group-{last}[data-active=secondary]")
+    shown_after_ms = page.evaluate(f"performance.now() - window.told['{last}']")
     assert (
         shown_after_ms < 15_000
     )  # here it takes a tenth of a second; a loaded machine is slow at everything
-    page.wait_for_selector(f"#timeline li.switch:has-text('{group}'):has-text('primary → secondary')")
-    page.wait_for_selector(f"#group-{group} [data-path=primary][data-path-state=down]")
-    go_home(station, group)
-    page.wait_for_selector(f"#group-{group}[data-active=primary]")
+    page.locator(".group[data-active=secondary]").nth(len(station.names) - 1).wait_for(state="attached")
+    page.wait_for_selector("#timeline li.switch:has-text('primary → secondary')")
+    page.wait_for_selector(f"#group-{last} [data-path=primary][data-path-state=down]")
     assert here.said == []
     assert [url for url in here.asked if not url.startswith(station.url)] == []
-
-
-def test_all_fifty_groups_at_once_are_shown_too(tab, fifty):
-    here = tab()
-    here.page.add_init_script(EVENTS_ALONE)
-    page = here.live(fifty)
-    for name in fifty.names:
-        fifty.cut(name, "primary")
-    page.locator(".group[data-active=secondary]").nth(49).wait_for(state="attached")
-    for name in fifty.names:
-        fifty.mend(name, "primary")
-    assert here.said == []
+    for name in station.names:
+        station.mend(name, "primary")
 
 
 def test_a_group_that_somebody_folded_stays_folded_while_its_figures_are_renewed(tab, one):
@@ -129,8 +104,10 @@ def test_a_page_whose_daemon_is_gone_says_that_it_is_no_longer_live(tab, tmp_pat
 
 
 def test_without_scripts_the_page_shows_the_essentials_and_renews_itself(tab, one):
+    one.until(one.healthy, "all is well")
+    active = one.report("g1").active
     page = tab(java_script_enabled=False).open(one)
-    for text in ("active primary", "dataplane up", "in sync", "dev primary", "all probes pass", TABLE):
+    for text in (f"active {active}", "dataplane up", "in sync", f"dev {active}", "all probes pass", TABLE):
         assert text in " ".join(page.inner_text("#group-g1").split())
     assert "desired path is primary" in page.inner_text("#timeline")
     assert page.locator("#group-g1 .rtt svg path.data").count() == 2
@@ -138,11 +115,12 @@ def test_without_scripts_the_page_shows_the_essentials_and_renews_itself(tab, on
 
 
 @pytest.mark.parametrize("which", ["one", "fifty"])
-@pytest.mark.parametrize("width", [320, 390])
-def test_a_phone_needs_no_scrolling_sideways(tab, request, which, width):
-    page = tab(viewport={"width": width, "height": 740}).live(request.getfixturevalue(which))
+def test_a_phone_needs_no_scrolling_sideways(tab, request, which):
+    page = tab(viewport={"width": 390, "height": 740}).live(request.getfixturevalue(which))
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 CONTRAST = """
@@ -167,14 +145,15 @@ CONTRAST = """
 
 
 def test_it_is_readable_in_the_light_and_in_the_dark(tab, one):
-    fail_over(one, "g1")  # so that good, warning and bad are all there
+    one.cut("g1", "primary")  # so that good, warning and bad are all there
+    one.until(lambda: one.report("g1").paths[0].state == "down", "it is down")
     grounds = {}
     for scheme in ("light", "dark"):
         page = tab(color_scheme=scheme).live(one)
         grounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert page.evaluate(CONTRAST) >= 4.5, scheme
     assert grounds["light"] != grounds["dark"]
-    go_home(one, "g1")
+    one.mend("g1", "primary")
 
 
 # --- closed -------------------------------------------------------------------------------------------------

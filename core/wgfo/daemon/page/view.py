@@ -24,7 +24,9 @@ FEW_GROUPS: Final = 3
 """So few are unfolded from the start."""
 MANY_GROUPS: Final = 200
 """From here on, groups that are well have their details on a page of their own."""
-TIMELINE: Final = 40
+SWITCHES: Final = 20
+OTHERS: Final = 20
+"""Lines of the timeline: however much else happens, the latest switches stay in sight."""
 _TOLD: Final = frozenset({Kind.PATH, Kind.ALARM, Kind.OVERRIDE, Kind.ESTABLISHED})
 
 
@@ -109,8 +111,8 @@ def group_view(
 
 def timeline(switches: Sequence[SwitchRecord], feed: Feed) -> Sequence[Entry]:
     """Return the latest switches and what happened in this run of the daemon, newest first."""
-    entries = [*map(_switch, switches[-TIMELINE:]), *_happened(feed.latest(_TOLD, TIMELINE))]
-    return sorted(entries, key=lambda one: one.at, reverse=True)[:TIMELINE]
+    entries = [*map(_switch, switches[-SWITCHES:]), *_happened(feed.latest(_TOLD, OTHERS))]
+    return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
 def _switch(one: SwitchRecord) -> Entry:
