@@ -13,6 +13,7 @@ from math import isqrt
 from typing import Final
 
 from wgfo.engine.policy import DampingRule
+from wgfo.engine.values import replace
 
 PENALTY: Final = 1000
 """Of one switch."""
@@ -56,7 +57,7 @@ def penalty_at(rule: DampingRule, damping: Damping, now_us: int) -> int:
 def settled(rule: DampingRule, damping: Damping, now_us: int) -> Damping:
     """Return the damping with its suppression ended, if the penalty has decayed to the reuse threshold."""
     if damping.suppressed and penalty_at(rule, damping, now_us) <= rule.reuse:
-        return Damping(damping.penalty, damping.at_us, suppressed=False, moves_us=damping.moves_us)
+        return replace(damping, suppressed=False)
     return damping
 
 

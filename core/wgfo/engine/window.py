@@ -47,7 +47,7 @@ class Tally:
 
 def closed(tally: Tally, number: int, result: ProbeResult, capacity: int, rtt_capacity: int) -> Tally:
     """Return the tally with one more round; ``capacity`` bounds the bits kept."""
-    shift = number - tally.head if tally.head >= 0 else 0
+    shift = number - tally.head
     if shift < 0:
         return tally  # older than the window's head: the prober closes rounds in order
     mask = (1 << capacity) - 1
