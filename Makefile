@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEV := .venv/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev tools demo lab test acceptance chain soak campaign bench check format constraints clean
+.PHONY: help setup dev tools demo lab test acceptance chain soak campaign mutants bench check format constraints clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ campaign: dev ## what is promised of chance, over hundreds of seeds (an hour); A
 chain: dev ## failover by Prometheus and Alertmanager against failover by wgfo's own packets, in seconds
 	@scripts/bootstrap monitoring
 	@scripts/contained $(BIN)/python -m tests.chain.measure
+
+mutants: dev ## break the engine in every small way, a test must fail each time; MODULE="window faults" narrows
+	@nice -n 10 $(BIN)/python -m tests.mutation $(MODULE) $(ARGS)
 
 bench: dev ## how long the hot paths take here
 	@for script in tests/bench/[a-z]*.py; do \

@@ -1,0 +1,214 @@
+"""Facts of one path: what each layer, stream and target says by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.world import A, policy, seconds, stream
+from wgfo.engine import detection
+from wgfo.engine.detection import PathEvidence, SourceTrack, StreamTrack, nothing_yet
+from wgfo.engine.events import LayerReported, RoundClosed
+from wgfo.engine.policy import Act, EvidenceSource, LossRule, PathPolicy, RecoverRule
+from wgfo.engine.window import Tally
+from wgfo.model import LARGE, Layer, LayerReport, Outcome, ProbeResult, Verdict
+
+STREAMS = (stream(0, targets=("t1", "t2")), stream(1, base=False, probe_class=LARGE, targets=("t1",)))
+SOURCES = (
+    EvidenceSource(2, "interface", Layer.INTERFACE),
+    EvidenceSource(3, "carrier", Layer.INTERFACE),
+    EvidenceSource(4, "alerts", Layer.DATAPLANE, Act.ALONE),
+    EvidenceSource(5, "hints", Layer.DATAPLANE),
+)
+GROUP = policy(
+    streams=STREAMS,
+    sources=SOURCES,
+    loss=LossRule(window_us=seconds(4)),
+    recover=RecoverRule(window_us=seconds(6)),
+)
+FRESH = nothing_yet(GROUP, GROUP.paths[0])
+
+
+def closed(
+    evidence: PathEvidence, number: int, *words: str, index: int = 0, anchor: str | None = None
+) -> PathEvidence:
+    """Close a round of a stream in which targets ended as written: o answered, x lost, ? unknown."""
+    outcomes = {"o": Outcome.OK, "x": Outcome.LOST, "?": Outcome.UNKNOWN}
+    at = seconds(number)
+    results = tuple(ProbeResult(outcomes[word], at, 5) for word in words)
+    end = ProbeResult(outcomes[anchor], at, 5) if anchor else None
+    return detection.round_closed(GROUP, evidence, RoundClosed(at + 7, A, index, number, results, end))
+
+
+def test_before_the_first_event_there_is_a_tally_for_each_target_and_an_anchor_where_it_can_be_reached() -> (
+    None
+):
+    assert FRESH.streams == (StreamTrack((Tally(), Tally()), Tally()), StreamTrack((Tally(),), None))
+    assert FRESH.sources == (SourceTrack(),) * 4
+    assert FRESH.flawless
+    for one, path in (
+        (stream(anchored=False), PathPolicy(A)),
+        (stream(), PathPolicy(A, anchor=False)),
+        (stream(base=False), PathPolicy(A)),
+    ):
+        assert nothing_yet(policy(streams=(one,)), path).streams[0].anchor is None
+    assert StreamTrack() == StreamTrack((), None, closed_us=-1, told=False)
+    assert SourceTrack() == SourceTrack(None, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "anchor", "told", "flawless"),
+    [
+        ("oo", "o", True, True),
+        ("ox", "o", True, False),
+        ("oo", "x", True, False),
+        ("??", "o", True, True),
+        ("?o", "?", True, True),
+        ("??", "?", False, True),
+        ("??", None, False, True),
+        ("xx", "x", True, False),
+    ],
+)
+def test_a_round_is_counted_for_each_target_and_the_anchor(
+    words: str, anchor: str | None, told: bool, flawless: bool
+) -> None:
+    evidence = closed(FRESH, 3, *words, anchor=anchor)
+    track = evidence.streams[0]
+    assert (track.closed_us, track.told, evidence.flawless) == (seconds(3) + 7, told, flawless)
+    assert [tally.head for tally in track.targets] == [3, 3]
+    assert track.anchor is not None
+    assert track.anchor.head == (-1 if anchor is None else 3)
+    assert evidence.streams[1] is FRESH.streams[1]
+    assert (evidence.sources, evidence.handshake) == (FRESH.sources, FRESH.handshake)
+
+
+def test_each_stream_has_its_own_track() -> None:
+    evidence = closed(closed(FRESH, 1, "o", "o", anchor="o"), 2, "x", index=1)
+    assert [track.closed_us for track in evidence.streams] == [seconds(1) + 7, seconds(2) + 7]
+    assert not evidence.flawless
+    assert not closed(evidence, 3, "o", "o", anchor="o").flawless
+
+
+def test_windows_keep_the_longer_of_both_spans_and_answers_the_span_of_losses() -> None:
+    evidence = FRESH
+    for number in range(9):
+        evidence = closed(evidence, number, "o", "x", anchor="o")
+    first, second = evidence.streams[0].targets
+    assert (first.known, second.lost, len(first.rtts)) == (0b111111, 0b111111, 4)
+    assert evidence.streams[0].anchor is not None
+    assert (evidence.streams[0].anchor.known, len(evidence.streams[0].anchor.rtts)) == (0b111111, 4)
+
+
+@pytest.mark.parametrize(
+    ("span_us", "rounds"), [(0, 1), (999_999, 1), (1_000_000, 1), (2_000_000, 2), (2_999_999, 2)]
+)
+def test_a_span_holds_whole_rounds(span_us: int, rounds: int) -> None:
+    assert detection.rounds_in(STREAMS[0], span_us) == rounds
+
+
+def said(evidence: PathEvidence, at: int, source: int, verdict: Verdict, **more: object) -> PathEvidence:
+    layer = SOURCES[source - 2].layer
+    report = LayerReport(layer, verdict, f"{verdict} at {at}", **more)
+    return detection.layer_reported(GROUP, evidence, LayerReported(at, A, source, report))
+
+
+def test_what_a_source_says_bears_the_time_of_the_change() -> None:
+    evidence = said(said(FRESH, 10, 3, Verdict.UP), 20, 3, Verdict.UP)
+    assert evidence.sources[1].since_us == 10
+    assert evidence.sources[1].report is not None
+    assert evidence.sources[1].report.reason == "up at 20"
+    changed = said(evidence, 30, 3, Verdict.DOWN)
+    assert changed.sources[1].since_us == 30
+    assert (changed.sources[0], changed.sources[2:]) == (FRESH.sources[0], FRESH.sources[2:])
+
+
+def test_the_first_source_of_the_interface_that_spoke_counts() -> None:
+    assert detection.interface(GROUP, FRESH) is None
+    evidence = said(said(FRESH, 10, 3, Verdict.UP), 11, 4, Verdict.DOWN)
+    assert detection.interface(GROUP, evidence) is evidence.sources[1]
+    both = said(evidence, 12, 2, Verdict.DOWN)
+    assert detection.interface(GROUP, both) is both.sources[0]
+
+
+def test_only_sources_of_the_data_plane_that_decide_alone_are_asked_and_only_when_they_spoke() -> None:
+    assert detection.alone_sources(GROUP, FRESH) == ()
+    evidence = FRESH
+    for source in (2, 4, 5):
+        evidence = said(evidence, 10, source, Verdict.UP)
+    assert detection.alone_sources(GROUP, evidence) == (evidence.sources[2],)
+
+
+def test_probes_are_discredited_by_the_interface_alone() -> None:
+    assert not detection.discredited(GROUP, FRESH)
+    assert not detection.discredited(GROUP, said(FRESH, 1, 2, Verdict.UP))
+    assert not detection.discredited(GROUP, said(FRESH, 1, 4, Verdict.UNKNOWN, discredits=True))
+    assert detection.discredited(GROUP, said(FRESH, 1, 2, Verdict.UNKNOWN, discredits=True))
+
+
+def test_only_an_unknown_with_a_code_impairs() -> None:
+    assert detection.impairment(GROUP, FRESH) == ""
+    assert detection.impairment(GROUP, said(FRESH, 1, 2, Verdict.UNKNOWN)) == ""
+    assert detection.impairment(GROUP, said(FRESH, 1, 2, Verdict.DOWN, code="x")) == ""
+    assert detection.impairment(GROUP, said(FRESH, 1, 2, Verdict.UNKNOWN, code="x")) == "unknown at 1"
+
+
+@pytest.mark.parametrize(("anchor", "alive"), [(None, None), ("?", None), ("o", True), ("x", False)])
+def test_the_far_gateway_is_alive_dead_or_not_known(anchor: str | None, alive: bool | None) -> None:
+    assert detection.anchor_alive(GROUP, closed(FRESH, 1, "o", "o", anchor=anchor)) is alive
+
+
+def test_without_an_anchor_nothing_is_known_of_the_gateway() -> None:
+    bare = nothing_yet(GROUP, PathPolicy(A, anchor=False))
+    assert detection.anchor_tally(GROUP, bare) is None
+    assert detection.anchor_alive(GROUP, bare) is None
+
+
+def test_a_stream_is_stale_more_than_five_intervals_after_its_last_round() -> None:
+    assert detection.stalled(GROUP, FRESH, seconds(100)) is None
+    assert detection.stall_deadline_us(GROUP, FRESH) is None
+    evidence = closed(FRESH, 0, "o", "o")
+    assert detection.stalled(GROUP, evidence, seconds(5) + 7) is None
+    assert detection.stalled(GROUP, evidence, seconds(5) + 8) is STREAMS[0]
+    assert detection.stall_deadline_us(GROUP, evidence) == seconds(5) + 8
+    at_zero = replace(evidence, streams=(replace(evidence.streams[0], closed_us=0), evidence.streams[1]))
+    assert detection.stalled(GROUP, at_zero, seconds(5) + 1) is STREAMS[0]
+    assert detection.stall_deadline_us(GROUP, at_zero) == seconds(5) + 1
+    assert detection.stalled(GROUP, closed(FRESH, 0, "o", index=1), seconds(100)) is None
+
+
+def test_a_path_loses_where_a_target_of_any_stream_or_a_lone_anchor_lost_in_the_window() -> None:
+    assert not detection.losing(GROUP, FRESH)
+    lossy = closed(FRESH, 0, "o", "x", anchor="o")
+    assert detection.losing(GROUP, lossy)
+    assert detection.losing(GROUP, closed(FRESH, 0, "x", index=1))
+    assert not detection.losing(GROUP, closed(FRESH, 0, "o", "o", anchor="x"))
+    for number in range(1, 4):
+        lossy = closed(lossy, number, "o", "o", anchor="o")
+    assert detection.losing(GROUP, lossy)
+    past = closed(lossy, 4, "o", "o", anchor="o")
+    assert not detection.losing(GROUP, past)
+    assert not past.flawless
+
+
+def test_a_lone_anchor_stands_in_for_targets() -> None:
+    alone = policy(streams=(stream(targets=()),), sources=())
+    fresh = nothing_yet(alone, alone.paths[0])
+    end = ProbeResult(Outcome.LOST, 0)
+    lost = detection.round_closed(alone, fresh, RoundClosed(7, A, 0, 0, (), end))
+    assert detection.losing(alone, lost)
+    good = ProbeResult(Outcome.OK, 0, 6)
+    answered = detection.round_closed(alone, fresh, RoundClosed(7, A, 0, 0, (), good))
+    assert detection.median_rtt_us(answered, alone.base_streams) == 6
+    bare = nothing_yet(alone, PathPolicy(A, anchor=False))
+    assert detection.median_rtt_us(bare, alone.base_streams) is None
+
+
+def test_the_median_pools_the_targets_of_the_streams_that_are_asked() -> None:
+    evidence = FRESH
+    for number, rtt_us in enumerate((3, 4, 5)):
+        result = ProbeResult(Outcome.OK, 0, rtt_us)
+        event = RoundClosed(7, A, 0, number, (result, result), ProbeResult(Outcome.OK, 0, 7))
+        evidence = detection.round_closed(GROUP, evidence, event)
+    assert detection.median_rtt_us(evidence, GROUP.base_streams) == 4
+    assert detection.median_rtt_us(evidence, ()) is None
