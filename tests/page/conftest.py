@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.page.station import Station
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
+"""Those that scripts/bootstrap takes for one."""
 
 
 def installed_browser() -> str:

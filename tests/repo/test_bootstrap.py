@@ -87,3 +87,30 @@ def test_sudo_installs_only_what_is_missing_and_asks_nothing(machine: Machine, t
         ": update",
         "noninteractive: install -y --no-install-recommends ethtool",
     ]
+
+
+def test_a_browser_that_is_there_is_left_alone(machine: Machine) -> None:
+    machine.has("find", answering="echo /usr/lib/libatomic.so.1")
+    machine.has("google-chrome")
+    done = machine.bootstrap("browser")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_browser_comes_as_debians_smallest_package(machine: Machine, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    machine.has("id", answering="echo 0")
+    machine.has("find", answering="echo /usr/lib/libatomic.so.1")
+    machine.has("apt-cache", "true")
+    machine.has("apt-get", answering=f'echo "$*" >> {log}')
+    assert machine.bootstrap("browser").returncode == 0
+    assert "install -y --no-install-recommends chromium-headless-shell" in log.read_text()
+
+
+def test_where_no_browser_can_be_had_the_remedy_is_named(machine: Machine) -> None:
+    machine.has("id", answering="echo 0")
+    machine.has("find", answering="echo /usr/lib/libatomic.so.1")
+    machine.has("apt-cache", answering="exit 100")
+    machine.has("apt-get")
+    done = machine.bootstrap("browser")
+    assert done.returncode == 1
+    assert "put chromium or google-chrome into PATH" in done.stderr

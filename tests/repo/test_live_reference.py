@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from tests.repo.tree import ROOT
+from wgfo.daemon.control.api import ENDPOINTS
 from wgfo.engine.decisions import (
     AlarmCleared,
     AlarmName,
@@ -85,3 +86,9 @@ def test_the_reference_lists_exactly_the_kinds_of_log_lines_and_their_fields() -
     described = {kind: set(re.findall(r"`(\w+)`", cells)) for kind, cells in rows}
     real: list[Any] = [*get_args(Decision), WriteEnded, GroupChanged, SwitchRecord]
     assert described == {one.__name__: {field.name for field in fields(one)} for one in real}
+
+
+def test_the_reference_lists_exactly_the_endpoints() -> None:
+    page = (ROOT / "docs/reference/http.md").read_text()
+    described = set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", page, re.MULTILINE))
+    assert described == {f"{one.method} {one.path}" for one in ENDPOINTS}
