@@ -112,6 +112,16 @@ class BlackholesFirst(Broken):
         await self.put(table, Entry(prefix, change.hop, OWNER), None, permit)
 
 
+class TakesRoutesAlong(Broken):
+    """Deletes what it was to give back."""
+
+    async def give_back(self, route_set: RouteSet, permit: Permit) -> str:
+        for entry in (await self.read(route_set.table, permit)).values():
+            await permit.write()
+            await self.delete(route_set.table, entry, entry.revision, permit)
+        return "gone"
+
+
 class DeletesWhenClosed(Broken):
     """Takes its routes away with it."""
 

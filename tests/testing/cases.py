@@ -92,6 +92,7 @@ CASES = (
         "test_a_refused_write_leaves_the_prefix_where_it_was",
         "test_a_foreign_route_is_taken_over_without_a_gap",
     ),
+    flaw(2, broken.TakesRoutesAlong, "test_routes_that_are_given_back_stay_where_they_are"),
     flaw(2, broken.DeletesWhenClosed, "test_closing_an_instance_leaves_every_route_in_place"),
     flaw(3, broken.TidiesUp, "test_other_destinations_and_other_tables_are_left_alone"),
     flaw(3, broken.OverwritesForeign, "test_a_foreign_route_is_a_conflict_and_stays"),

@@ -78,6 +78,8 @@ def _print(found: Sequence[Diagnosed]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from wgfo.model import Severity
+
     table = Table(
         "SEVERITY", "WHERE", "WHAT", "FINDING", "FIX", box=None, pad_edge=False, header_style="bold"
     )
@@ -87,5 +89,6 @@ def _print(found: Sequence[Diagnosed]) -> None:
         table.add_row(*(Text(str(cell)) for cell in cells))
     if found:
         console().print(table)
-    counted = Counter(str(one.finding.severity) for one in found)
-    message(", ".join(f"{counted[word]} {word}" for word in ("error", "warning", "info")))
+    counted = Counter(one.finding.severity for one in found)
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    message(", ".join(f"{counted[one]} {word}{'s' * (counted[one] != 1)}" for one, word in words.items()))

@@ -47,6 +47,8 @@ from wgfo.testing.memory.platform import OURS, Entry, MemoryPlatform, PlatformEr
 
 T = TypeVar("T")
 OWNER: Final = "wgfo"
+ADMINISTRATOR: Final = "administrator"
+"""Who owns what was given back."""
 _SHARE: Final = 0.9
 """Of the time left that one answer may take; the rest is for reporting."""
 Standing = Mapping[str, Entry]
@@ -247,6 +249,17 @@ class MemoryProvider:
         revision = entry.revision if entry else 0
         sent = self.platform.put_route(route_set.table, made, revision, self._key)
         await self.request(sent, permit, route_set.table, writes=True)
+
+    async def give_back(self, route_set: RouteSet, permit: Permit) -> str:
+        """Make our routes those of an administrator, in place."""
+        standing = await self.read(route_set.table, permit)
+        ours = [entry for entry in self._of(route_set, standing) if entry.owner == OWNER]
+        for entry in ours:
+            await permit.write()
+            plain = Entry(entry.prefix, entry.hop, ADMINISTRATOR)
+            sent = self.platform.put_route(route_set.table, plain, entry.revision, self._key)
+            await self.request(sent, permit, route_set.table, writes=True)
+        return f"{len(ours)} routes belong to {ADMINISTRATOR} now"
 
     # --- requests -------------------------------------------------------------------------------------------
 

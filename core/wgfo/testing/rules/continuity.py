@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from wgfo.model import RouteSet
-from wgfo.plugin import RouteProvider
+from wgfo.plugin import GivesBack, RouteProvider
 from wgfo.testing.bench import Bench, carriers
 from wgfo.testing.rules import Rule
 from wgfo.testing.world import Can, Moment
@@ -65,6 +67,23 @@ class NeverAbsent(Rule):
         moments = await bench.moments(one.table, begun)
         gaps = [moment for moment in moments if not carriers(moment, bench.prefixes[0])]
         assert not gaps, f"{bench.prefixes[0]} had no route while it was taken over: {gaps[0]}"
+
+    async def test_routes_that_are_given_back_stay_where_they_are(self, bench: Bench) -> None:
+        one = bench.route_set()
+        provider = await bench.open(one)
+        await bench.moved(provider, one, bench.a)
+        if not isinstance(provider, GivesBack):
+            pytest.skip("the provider has no give_back(): it marks nothing")
+        begun = await _now(bench, one)
+        permit = bench.permit()
+        text = await bench.call(provider.give_back(one, permit))
+        assert text, "give_back() says what became of the routes"
+        assert permit.writes, "the mark is taken off by requests, each with a permit"
+        await bench.assert_carried(one, bench.a)
+        moments = (await bench.world.moments(one.table))[begun:]
+        _assert_carried_throughout(provider, one, moments)
+        await bench.call(provider.give_back(one, bench.permit()))
+        await bench.assert_carried(one, bench.a)
 
     async def test_closing_an_instance_leaves_every_route_in_place(self, bench: Bench) -> None:
         one = bench.route_set()
