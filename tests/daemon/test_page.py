@@ -19,13 +19,14 @@ from tests.support.example import (
     exposed,
 )
 
+from wgfo.daemon.control import page as endpoint
 from wgfo.daemon.control.access import access_for
 from wgfo.daemon.control.api import ControlApi
 from wgfo.daemon.control.endpoint import Views
 from wgfo.daemon.control.server import ControlServer
 from wgfo.daemon.page import view, words
 from wgfo.daemon.page.charts import path_charts, rounded_up, rtt_top_us
-from wgfo.engine.decisions import AlarmName, PathChanged
+from wgfo.engine.decisions import AlarmCleared, AlarmName, PathChanged
 from wgfo.engine.events import Override, OverrideKind, Tick
 from wgfo.engine.report import AlarmReport, GroupState, Mode
 from wgfo.model import Foreign, PathState, RouteException, SetObservation
@@ -156,7 +157,28 @@ async def test_with_very_many_groups_those_that_are_well_have_a_page_of_their_ow
     assert "dataplane" not in await got(client)
     assert "dataplane" in await got(client, "/?whole=cloud")
     source.report = example_report(state=GroupState.DEGRADED)
+    source.now += endpoint.FIGURES_HOLD_US
     assert "dataplane" in await got(client)
+
+
+async def test_many_who_look_on_cost_little_more_than_one(client, source, views, monkeypatch):
+    drawn = []
+    real = endpoint.group_view
+    monkeypatch.setattr(
+        endpoint, "group_view", lambda *given, **named: drawn.append(1) or real(*given, **named)
+    )
+    for _ in range(5):
+        await got(client, "/part")
+    assert len(drawn) == 1
+    views.feed.stepped("cloud", Tick(30), (AlarmCleared(30, AlarmName.DRIFT),), None)
+    await got(client, "/part")
+    assert len(drawn) == 2  # what is an event is seen at once
+    source.now = 10 + endpoint.FIGURES_HOLD_US
+    await got(client, "/part")
+    assert len(drawn) == 3  # and figures soon
+    source.setup = example_setup()
+    await got(client, "/part")
+    assert len(drawn) == 4
 
 
 # --- closed -------------------------------------------------------------------------------------------------

@@ -134,6 +134,7 @@ class FakeSource:
     hangs: bool = False
     report: object = field(default_factory=example_report)
     path_flows: dict = field(default_factory=dict)
+    now: int = 10
 
     def flows(self):
         return self.path_flows
@@ -154,7 +155,7 @@ class FakeSource:
         return RequestAnswered(1, "r-1", self.accepted, "done" if self.accepted else "primary is locked out")
 
     def now_us(self):
-        return 10
+        return self.now
 
     def rfc3339(self, at_us):
         return f"wall {at_us}"

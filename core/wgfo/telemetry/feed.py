@@ -67,6 +67,7 @@ class Feed:
         self._rfc3339 = rfc3339
         self._ring: deque[Numbered] = deque(maxlen=kept)
         self._last = 0
+        self._last_of: dict[GroupName, int] = {}
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
 
@@ -100,6 +101,7 @@ class Feed:
 
     def _put(self, at: str, happening: Happening) -> None:
         self._last += 1
+        self._last_of[happening.group] = self._last
         self._ring.append(Numbered(self._last, at, happening))
         self._wake()
 
@@ -109,6 +111,10 @@ class Feed:
     def last(self) -> int:
         """The number of the newest; 0: nothing happened yet."""
         return self._last
+
+    def last_of(self, group: GroupName) -> int:
+        """Return the number of the newest of a group; 0: nothing happened to it yet."""
+        return self._last_of.get(group, 0)
 
     @property
     def closed(self) -> bool:

@@ -10,8 +10,10 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from wgfo.config.setup import Setup
 from wgfo.daemon.control.access import Access
 from wgfo.daemon.control.source import Source
+from wgfo.model import GroupName
 from wgfo.telemetry.feed import Audience, Feed
 from wgfo.telemetry.metrics import Exposition
 from wgfo.telemetry.trends import Trends
@@ -30,6 +32,18 @@ class Webhook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A group as the status page showed it last."""
+
+    html: str
+    setup: Setup
+    whole: bool
+    at_us: int
+    number: int
+    """Of the newest event that it can show."""
+
+
+@dataclass(frozen=True, slots=True)
 class Views:
     """What is kept for those who look on live."""
 
@@ -37,6 +51,8 @@ class Views:
     trends: Trends = field(default_factory=Trends)
     audience: Audience = field(default_factory=Audience)
     rendering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PAGES))
+    drawn: dict[GroupName, Drawn] = field(default_factory=dict)
+    """At most the groups of the configuration: many who look on cost little more than one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,20 @@ from typing import Final
 
 from aiohttp import web
 
-from wgfo.daemon.control.endpoint import Served
+from wgfo.daemon.control.endpoint import Drawn, Served
 from wgfo.daemon.control.reading import view_of
 from wgfo.daemon.control.render import View
 from wgfo.daemon.page.rendering import STATIC, rendered, stamp, static_file
 from wgfo.daemon.page.view import FEW_GROUPS, MANY_GROUPS, group_view, summary, timeline
 from wgfo.engine.report import GroupReport
+from wgfo.model import GroupName
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+FIGURES_HOLD_US: Final = 2_000_000
+"""Loss and round-trip times are drawn anew after so long; whatever is an event, at once."""
 _HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -66,20 +69,30 @@ async def part(served: Served, request: web.Request) -> web.Response:
 async def _groups(
     served: Served, reports: Sequence[GroupReport], view: View, wholly: Collection[str]
 ) -> list[str]:
+    """Return the groups as HTML, in a turn of the loop each; what was drawn just now and still holds is kept."""
+    views, number = served.views, served.views.feed.last
     setups = {group.name: group for group in view.setup.groups}
-    many = len(setups) > MANY_GROUPS
+    for gone in views.drawn.keys() - setups.keys():
+        del views.drawn[gone]
     shown = []
     for report in reports:
-        group = group_view(
-            report,
-            setups.get(report.name),
-            view,
-            served.views.trends,
-            whole=not many or report.name in wholly,
-        )
-        shown.append(rendered("group", group=group))
-        await asyncio.sleep(0)
+        whole = len(setups) <= MANY_GROUPS or report.name in wholly
+        kept = views.drawn.get(report.name)
+        if kept is None or not _holds(kept, report.name, served, view, whole=whole):
+            group = group_view(report, setups.get(report.name), view, views.trends, whole=whole)
+            kept = Drawn(rendered("group", group=group), view.setup, whole, view.now_us, number)
+            views.drawn[report.name] = kept
+            await asyncio.sleep(0)
+        shown.append(kept.html)
     return shown
+
+
+def _holds(kept: Drawn, name: GroupName, served: Served, view: View, *, whole: bool) -> bool:
+    """Whether nothing has happened to the group since, and its figures are still fresh."""
+    same = kept.setup is view.setup and kept.whole == whole
+    return (
+        same and served.views.feed.last_of(name) <= kept.number and view.now_us - kept.at_us < FIGURES_HOLD_US
+    )
 
 
 def _timeline(served: Served) -> str:
