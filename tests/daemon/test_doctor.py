@@ -24,6 +24,7 @@ from wgfo.config.load import parse
 from wgfo.daemon.doctor import Patient, diagnose, is_well
 from wgfo.daemon.doctor_host import host_findings
 from wgfo.daemon.doctor_topology import topology_findings
+from wgfo.engine.policy import SECOND_US, LossRule
 from wgfo.model import Bind, BindKind, Finding, Layer, LayerReport, Outcome, Severity, Verdict
 from wgfo.plugin import Denied, hookimpl
 from wgfo.plugin.manager import Broken, Registry, registry_of
@@ -187,6 +188,38 @@ def test_what_the_configuration_leaves_unproven_is_found(examined):
     told = " ".join(examined.run().texts("group g"))
     for words in ("forwarding is unproven", "isolation cannot be told", "interface wg1", "only watches"):
         assert words in told
+
+
+def with_policy(examined, **changes):
+    def spoil(setup):
+        (group,) = setup.groups
+        return replace(setup, groups=(replace(group, policy=replace(group.policy, **changes)),))
+
+    examined.spoil = spoil
+    return examined.run()
+
+
+@pytest.mark.parametrize(
+    ("window_s", "said"),
+    [(4, "one lost probe of 4 in loss.window 4s is 25 %"), (0.5, "loss is never measured")],
+)
+def test_a_loss_window_with_too_few_probes_is_found(examined, window_s, said):
+    with_policy(examined, loss=LossRule(window_us=round(window_s * SECOND_US)))
+    (text,) = examined.texts("group g")
+    assert said in text
+
+
+@pytest.mark.parametrize(("what", "value"), [("interface", "wg0"), ("peer", "10.0.0.1")])
+def test_paths_that_fail_together_are_found(examined, what, value):
+    def spoil(setup):
+        (group,) = setup.groups
+        return replace(
+            setup, groups=(replace(group, paths=tuple(replace(one, **{what: value}) for one in group.paths)),)
+        )
+
+    examined.spoil = spoil
+    (text,) = examined.run().texts("group g")
+    assert f"primary, secondary have the {what} {value} in common" in text
 
 
 SITES = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from wgfo.config.load import Document
 from wgfo.config.routes import covering
@@ -13,7 +14,10 @@ from wgfo.config.sites import instances, matches
 from wgfo.daemon.control.explaining import trusted
 from wgfo.model import Finding, Layer, Severity
 from wgfo.plugin.manager import Registry
+from wgfo.plugin.values import Duration
 from wgfo.telemetry.figures.figures import findings_of
+
+_WHOLE: Final = 100
 
 
 def plugin_findings(registry: Registry) -> list[Finding]:
@@ -38,7 +42,10 @@ def topology_findings(setup: Setup, document: Document) -> Iterator[tuple[str, S
     yield "configuration", [*_groups(setup), *_references(setup), *_writers(document)]
     for group in setup.groups:
         found = findings_of(group.policy, trusted(group))
-        yield f"group {group.name}", [*found, *_layers(group), *_routes(group)]
+        yield (
+            f"group {group.name}",
+            [*found, *_layers(group), *_shared(group), *_loss(group), *_routes(group)],
+        )
 
 
 def _groups(setup: Setup) -> Iterator[Finding]:
@@ -103,6 +110,34 @@ def _layers(group: GroupSetup) -> Iterator[Finding]:
         if view.visible and view.interface is not None and view.name not in probed:
             text = f"no installed plugin looks at interface {view.interface}: a link that goes down is found late"
             yield Finding(Severity.WARNING, f"path {view.name}", text, "pip install 'wgfo[linux]'")
+
+
+def _shared(group: GroupSetup) -> Iterator[Finding]:
+    """Paths over one interface, or to one far end, fail together."""
+    for what in ("interface", "peer"):
+        users: defaultdict[str, list[str]] = defaultdict(list)
+        for view in group.paths:
+            if view.visible and (value := getattr(view, what)) is not None:
+                users[value].append(view.name)
+        for value, names in users.items():
+            if len(names) > 1:
+                text = f"paths {', '.join(names)} have the {what} {value} in common: they fail together"
+                remedy = f"give each path its own {what}, a tunnel to another gateway"
+                yield Finding(Severity.WARNING, what, text, remedy)
+
+
+def _loss(group: GroupSetup) -> Iterator[Finding]:
+    """A window with few probes in it measures nothing, or trips over one lost packet."""
+    rule, streams = group.policy.loss, group.policy.base_streams
+    counted = sum(max(1, len(one.targets)) * (rule.window_us // one.interval_us) for one in streams)
+    window = Duration(rule.window_us)
+    remedy = "lengthen loss.window, shorten the probes' interval, or give more targets"
+    if streams and not counted:
+        text = f"loss is never measured: loss.window {window} is below the interval of the probes"
+        yield Finding(Severity.ERROR, "loss", text, remedy)
+    elif streams and counted * rule.percent <= _WHOLE:
+        text = f"one lost probe of {counted} in loss.window {window} is {_WHOLE // counted} %, and that is a fault"
+        yield Finding(Severity.WARNING, "loss", text, remedy)
 
 
 def _routes(group: GroupSetup) -> Iterator[Finding]:
