@@ -33,11 +33,19 @@ def _setup(work: Work, index: int, one: Notify) -> NotifySetup:
 
 
 def _note(work: Work, index: int, one: Notify) -> None:
-    """Many a webhook's URL is its secret: only its host is among the effective values."""
     section = Layer(one, ("notify", index))
     for key in Notify.model_fields:
-        value = getattr(one, key)
+        value = _shown(key, getattr(one, key))
         if value is not None:
-            value = f"{urlsplit(value).scheme}://{urlsplit(value).hostname}/…" if key == "url" else value
             origin = work.effective.origin(section, key) if key in one.model_fields_set else DEFAULT
             work.effective.note(f"notify.{index + 1}.{key}", value, origin)
+
+
+def _shown(key: str, value: object) -> object:
+    """Many a webhook's URL and many a command's argument is a secret: effective values hold none."""
+    if key == "url" and isinstance(value, str):
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.hostname}/…"
+    if key == "command" and isinstance(value, tuple):
+        return [value[0], *(["…"] if value[1:] else [])]
+    return value

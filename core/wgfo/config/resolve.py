@@ -103,6 +103,7 @@ def explain(
     known = read_instances(work, instances(document).values(), selected, asked=asked)
     groups = _groups(work, known, has_reference=bool(daemon.reference))
     check_webhook(work, daemon)
+    notify = notify_setups(work)
     if work.problems:
         raise ConfigProblems(work.problems)
     sets = [it for group in groups for it in group.sets]
@@ -114,7 +115,7 @@ def explain(
         tuple(work.notices),
         work.effective.digest(),
         work.effective.mapping(),
-        notify_setups(work),
+        notify,
     )
     return Resolved(setup, work.effective)
 
