@@ -288,7 +288,7 @@ def _blackout_fault(
         rule,
         _blackout_reason(scene, evidence, rule, tallies, fails),
         max(tally.first_lost_us for tally in tallies),
-        classes=tuple({stream.probe_class for stream in streams}),
+        classes=tuple(dict.fromkeys(stream.probe_class for stream in streams)),
         targets=tuple(target for stream in streams for target in stream.targets),
         numbers={"lost_rounds": fails, "targets": len(tallies)},
     )
@@ -379,7 +379,7 @@ def loss_fault(scene: Scene, name: PathName, comparison: Comparison, since_us: i
         FaultRule.LOSS,
         f"loss: {lost_percent} % over {window_s} s, {margin} points worse than {comparison.versus}{names}",
         since_us,
-        classes=tuple({stream.probe_class for stream in scene.policy.base_streams}),
+        classes=tuple(dict.fromkeys(stream.probe_class for stream in scene.policy.base_streams)),
         targets=worst,
         numbers={"loss_percent": lost_percent, "margin_points": margin, "lost": comparison.lost},
     )
