@@ -143,13 +143,22 @@ def test_returns_once_vouched_for_during_the_whole_wait_to_restore() -> None:
     assert [(at, target) for at, target, _ in world.switches] == [(61.0, B), (190.0, A)]
 
 
-def test_a_break_in_the_vouching_begins_the_count_anew() -> None:
-    world = World(led(), stored=StoredGroup(desired=A, epoch=1))
-    for at, verdict in ((1, UP), (8, UNKNOWN), (9, UP)):
+@pytest.mark.parametrize(("word", "risen_s"), [(UNKNOWN, 13), (DOWN, 20)])
+def test_silence_pauses_the_count_and_an_alert_ends_it(word: Verdict, risen_s: int) -> None:
+    world = World(led(), stored=StoredGroup(desired=B, epoch=1))
+    for at, verdict in ((1, UP), (8, word), (10, UP)):
         world.at(at, lambda verdict=verdict: say(world, A, verdict))
-    world.run(18.9)
-    assert world.state.judgements[A].state is PathState.UNKNOWN
-    assert world.run(19.1).state.judgements[A].state is PathState.UP
+    assert world.run(risen_s - 0.1).state.judgements[A].state is not PathState.UP
+    assert world.run(risen_s + 0.1).state.judgements[A].state is PathState.UP
+
+
+def test_a_path_that_rose_is_usable_again_as_soon_as_it_is_vouched_for_again() -> None:
+    world = healthy(led())
+    world.at(61, lambda: say(world, B, UNKNOWN, "no answer within 0.8 s"))
+    world.at(62, lambda: say(world, B, UP))
+    world.at(63, lambda: say(world, A, DOWN))
+    world.run(70)
+    assert world.switches == [(64.0, B, "signal_fail")]
 
 
 @pytest.mark.parametrize(("word", "path"), [(UP, A), (DOWN, B), (UNKNOWN, None)])

@@ -39,6 +39,8 @@ class SourceTrack:
 
     report: LayerReport | None = None
     since_us: int = 0
+    vouched_us: int = 0
+    """How long it had said up before, since it last said down: not knowing pauses that, it does not end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,16 @@ def layer_reported(policy: GroupPolicy, evidence: PathEvidence, event: LayerRepo
     place = event.source - len(policy.streams)
     old = evidence.sources[place]
     same = old.report is not None and old.report.verdict is event.report.verdict
-    track = SourceTrack(event.report, old.since_us if same else event.at_us)
+    track = replace(old, report=event.report) if same else _turned(old, event)
     return replace(evidence, sources=(*evidence.sources[:place], track, *evidence.sources[place + 1 :]))
+
+
+def _turned(old: SourceTrack, event: LayerReported) -> SourceTrack:
+    if event.report.verdict is Verdict.DOWN:
+        return SourceTrack(event.report, event.at_us)
+    was_up = old.report is not None and old.report.verdict is Verdict.UP
+    vouched_us = old.vouched_us + (event.at_us - old.since_us if was_up else 0)
+    return SourceTrack(event.report, event.at_us, vouched_us)
 
 
 def handshake_read(evidence: PathEvidence, event: HandshakeRead) -> PathEvidence:

@@ -1,8 +1,9 @@
 """Vouching: what is known of a path whose group has no data-plane rounds, from sources that may decide alone.
 
-Alerts, queries and observers with ``act = "alone"`` then stand in for rounds: a source that says up, without a
-break, for an interval counts as a clean round, and a path that all of them know nothing of is unknown. A source
-says a thing once and means it until it says another (the contract of push probes), so time does the rest.
+Alerts, queries and observers with ``act = "alone"`` then stand in for rounds: a source that says up for an
+interval counts as a clean round, and a path that all of them know nothing of is unknown, which pauses the count
+as rounds of unknown outcome do. A source says a thing once and means it until it says another (the contract of
+push probes), so time does the rest.
 
 May not be added here: anything of a group that has rounds of its base class; its packets speak for themselves.
 Words: semantics.md, "Proof newer than the fault" and "Recovery".
@@ -23,11 +24,11 @@ def vouches(policy: GroupPolicy, evidence: PathEvidence) -> bool:
 
 
 def up_since_us(policy: GroupPolicy, evidence: PathEvidence) -> int | None:
-    """Return since when the path is vouched for without a break; None where it is not."""
+    """Return since when the path is vouched for, pauses left out; None where it is not."""
     tracks = _said(policy, evidence)
     if any(track.report is not None and track.report.verdict is Verdict.DOWN for track in tracks):
         return None
-    return min((track.since_us for track in tracks if _says_up(track)), default=None)
+    return min((track.since_us - track.vouched_us for track in tracks if _says_up(track)), default=None)
 
 
 def rounds(policy: GroupPolicy, evidence: PathEvidence, now_us: int) -> int:
