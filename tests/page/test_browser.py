@@ -72,9 +72,7 @@ def test_a_failover_is_shown_as_soon_as_its_event_comes(tab, request, which):
         station.cut(name, "primary")
     page.wait_for_selector(f"#group-{last}[data-active=secondary]")
     shown_after_ms = page.evaluate(f"performance.now() - window.told['{last}']")
-    assert (
-        shown_after_ms < 15_000
-    )  # here it takes a tenth of a second; a loaded machine is slow at everything
+    assert shown_after_ms < 30_000  # here a tenth of a second; a loaded machine is slow at everything
     page.locator(".group[data-active=secondary]").nth(len(station.names) - 1).wait_for(state="attached")
     page.wait_for_selector("#timeline li.switch:has-text('primary → secondary')")
     page.wait_for_selector(f"#group-{last} [data-path=primary][data-path-state=down]")
