@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wgfo.daemon.alerts import KEPT_US, LATE_US, MOST, AlertBoard, Heard, TooManyAlerts, Word
 from wgfo.plugin.alerts import AlertState
@@ -131,3 +133,30 @@ def test_a_machine_that_slept_knows_nothing(board):
     board.hear([fires()])
     board.forget()
     assert list(board.alerts()) == []
+
+
+@st.composite
+def stories(draw, *, over: bool):
+    """What happened to an alert, as it arrives: every word at least once, in any order, some twice."""
+    last = draw(st.integers(1, 4))
+    told = [word for start in range(1, last + 1) for word in (fires(start), ends(start))]
+    told = told if over else told[:-1]
+    return draw(st.permutations(told + draw(st.lists(st.sampled_from(told), max_size=6))))
+
+
+def told(words) -> AlertState | None:
+    board = AlertBoard(Clock())
+    board.subscribe(lambda _labels: True, lambda: None)
+    for word in words:
+        board.hear([word])
+    return state(board)
+
+
+@given(stories(over=True))
+def test_an_alert_that_is_over_never_seems_to_fire_whatever_the_order(words):
+    assert told(words) in {AlertState.RESOLVED, AlertState.DOUBTFUL}
+
+
+@given(stories(over=False))
+def test_an_alert_that_fires_seems_to_fire_whatever_the_order(words):
+    assert told(words) is AlertState.FIRING

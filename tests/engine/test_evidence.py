@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.engine.world import A, B, World, policy, seconds, set_policy, stream
 from wgfo.engine import outlook
+from wgfo.engine.decisions import Switch
 from wgfo.engine.events import LayerReported, StoredGroup
 from wgfo.engine.policy import SECOND_US, Act, EvidenceSource, GroupPolicy
 from wgfo.model import Absent, Layer, LayerReport, PathHop, PathName, PathState, Verdict
@@ -184,3 +187,39 @@ def test_a_preferred_path_that_nobody_speaks_of_is_waited_for_no_longer_than_it_
 def test_rounds_of_packets_leave_nothing_to_lead_for_sources() -> None:
     assert with_probes(Act.ALONE).leading == ()
     assert [source.kind for source in led().leading] == ["alertmanager"]
+
+
+WORDS = st.lists(
+    st.tuples(st.integers(1, 300), st.sampled_from([A, B]), st.sampled_from([UP, DOWN, UNKNOWN])), max_size=40
+)
+
+
+@given(WORDS)
+def test_traffic_escapes_only_from_a_path_that_is_said_down_to_one_that_is_vouched_for(words) -> None:
+    world = World(led(), stored=StoredGroup(desired=A, epoch=1))
+    said = {A: UNKNOWN, B: UNKNOWN}
+    since = {A: 0.0, B: 0.0}
+    passed = {A: 0.0, B: 0.0}
+
+    def hear(path: PathName, verdict: Verdict) -> None:
+        now = world.now / SECOND_US
+        passed[path] = (
+            0.0 if verdict is DOWN else passed[path] + (now - since[path] if said[path] is UP else 0)
+        )
+        said[path], since[path] = verdict, now
+        say(world, path, verdict)
+
+    def check(_world: World, _event: object, decisions: tuple[object, ...]) -> None:
+        for switch in decisions:
+            if not isinstance(switch, Switch):
+                continue
+            now = switch.at_us / SECOND_US
+            other = A if switch.target == B else B
+            assert (said[other], said[switch.target]) == (DOWN, UP)
+            assert passed[switch.target] + now - since[switch.target] >= 10
+            assert now - since[other] >= 1
+
+    world.watchers.append(check)
+    for at, path, verdict in words:
+        world.at(at, lambda path=path, verdict=verdict: hear(path, verdict))
+    world.run(320)

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.repo.tree import ROOT
 from tests.telemetry.emitted import BY_ALERTS, DIRECT, setup
 
 from wgfo.telemetry.emit.dashboard import WIDTH, dashboard
@@ -111,6 +112,17 @@ def test_the_daemon_has_its_directories_and_no_more_rights_than_it_needs():
     assert service["CapabilityBoundingSet"] == "CAP_NET_ADMIN CAP_NET_RAW"
     assert service["RestrictNamespaces"] == "yes"
     assert "ReadWritePaths" not in unit("wgfo.service", BY_ALERTS)["Service"]
+
+
+def test_the_token_of_the_webhook_is_read_by_a_group_of_its_own():
+    assert unit("wgfo.service", BY_ALERTS)["Service"]["SupplementaryGroups"] == "wgfo-webhook"
+    assert "SupplementaryGroups" not in unit("wgfo.service")["Service"]
+
+
+def test_the_how_to_shows_the_unit_as_it_is_printed():
+    usual = DIRECT.replace('textfile = "/var/lib/prometheus/node-exporter/wgfo.prom"\n', "")
+    installed = Installed(Path("/usr/local/bin/wgfo"), ("--config", "/etc/wgfo/wgfo.toml"))
+    assert units(setup(usual), installed)["wgfo.service"] in (ROOT / "docs/how-to/systemd.md").read_text()
 
 
 def test_directories_elsewhere_are_made_writable():

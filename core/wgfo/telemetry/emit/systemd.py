@@ -15,6 +15,7 @@ from typing import Final
 from wgfo.config.setup import Setup
 
 CHECK_EVERY_S: Final = 15
+TOKEN_GROUP: Final = "wgfo-webhook"
 COLLECTOR: Final = Path("/var/lib/prometheus/node-exporter")
 """Where Debian's node_exporter looks for textfiles."""
 RESTRICTIONS: Final = """\
@@ -81,7 +82,7 @@ RestartSec=2s
 
 User=wgfo
 DynamicUser=yes
-{_lines(_directories(setup, writable))}
+{_lines([*_groups(setup), *_directories(setup, writable)])}
 {_capabilities(setup)}
 {RESTRICTIONS}{_namespaces(setup)}
 # A burst of other work must not delay probes.
@@ -150,6 +151,12 @@ def _interfaces(setup: Setup) -> Iterable[str]:
 
 def _tunnels(setup: Setup) -> Sequence[str]:
     return [f"wg-quick@{name}.service" for name in _interfaces(setup)]
+
+
+def _groups(setup: Setup) -> Iterator[str]:
+    """The webhook's token is for wgfo and Alertmanager: a group of its own reads it."""
+    if setup.daemon.webhook_token_file is not None:
+        yield f"SupplementaryGroups={TOKEN_GROUP}"
 
 
 def _directories(setup: Setup, writable: Sequence[Path]) -> Iterator[str]:
