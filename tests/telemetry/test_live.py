@@ -122,6 +122,18 @@ def test_many_steps_in_one_turn_cost_one_report(later):
     assert len(made) == 1
 
 
+def test_very_many_groups_are_compared_in_several_turns(later):
+    told = []
+    changes = Changes(later, (told.append,))
+    for number in range(25):
+        changes.stepped(f"g{number}", Tick(1), (raised(),), example_report)
+    counts = []
+    while later.due:
+        later.run()
+        counts.append(len(told))
+    assert counts == [10, 20, 25]
+
+
 def test_a_round_that_decides_nothing_costs_no_report(later):
     changes = Changes(later)
     step(changes, event=RoundClosed(1, "primary", 0, 1, ()), report=lambda: pytest.fail("not now"))

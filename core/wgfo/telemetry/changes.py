@@ -18,6 +18,9 @@ from wgfo.model import GroupName, PathName
 _ROUTINE: Final = (RoundClosed, Tick, HandshakeRead, LayerReported)
 """Events that change nothing of a group unless a decision comes with them."""
 
+AT_ONCE: Final = 10
+"""Reports in one turn: when very many groups change at once, their probes and writes have turns in between."""
+
 Later = Callable[[Callable[[], None]], object]
 """Runs a callback soon, outside of the present step."""
 
@@ -83,14 +86,16 @@ class Changes:
             self._later(self._compare)
 
     def _compare(self) -> None:
-        due, self._due = self._due, {}
-        for name, (at_us, report) in due.items():
+        for name in list(self._due)[:AT_ONCE]:
+            at_us, report = self._due.pop(name)
             shown = report()
             after = Standing(shown.state, shown.mode, shown.active, shown.desired, shown.converged)
             before = self._standing.get(name)
             if after != before:
                 self._standing[name] = after
                 self._tell(GroupChanged(at_us, name, before, after, shown.reason))
+        if self._due:
+            self._later(self._compare)
 
     def _tell(self, change: GroupChanged) -> None:
         for told in self.told:
