@@ -119,6 +119,12 @@ async def test_health_is_ok_or_503_with_a_sentence(either, source, path):
     assert json.loads(text)["error"].startswith("not ")
 
 
+@pytest.mark.parametrize("path", ["/-/healthy", "/metrics", "/", "/api/v1/status", "/api/v1/events"])
+async def test_whoever_wants_the_head_alone_gets_it(either, path):
+    async with either.head(path) as response:
+        assert (response.status, await response.read()) == (200, b"")
+
+
 @pytest.mark.parametrize(("method", "path", "code"), [("GET", "/nowhere", 404), ("DELETE", "/metrics", 405)])
 async def test_every_error_is_a_sentence(either, method, path, code):
     async with either.request(method, path) as response:

@@ -88,6 +88,8 @@ class Endpoint:
         async def answer(request: web.Request) -> web.StreamResponse:
             return await self.handler(served, request)
 
+        if self.method == "GET":
+            return web.get(self.path, answer)  # HEAD too: what many health checks send
         return web.route(self.method, self.path, answer)
 
 

@@ -39,6 +39,8 @@ _HEADERS: Final = {
 
 async def events(served: Served, request: web.Request) -> web.StreamResponse:
     """Serve one client until it goes, or the daemon ends."""
+    if request.method == "HEAD":
+        return web.Response(headers=_HEADERS)
     audience = served.views.audience
     if audience.clients >= CLIENTS:
         return error_answer(503, f"{CLIENTS} clients follow the events already; close one, or ask status")
