@@ -167,7 +167,7 @@ def test_a_group_that_sends_no_packets_is_led_by_its_sources() -> None:
         26.025 converged linux/main/g on a epoch 3
         30.000 a up -> unknown, blind: alerts say unknown
         34.000 b up -> down, evidence: alerts say down
-        46.000 a unknown -> up, rise: 3 clean rounds [clean=3]
+        40.000 a unknown -> up, rise: 3 clean rounds [clean=3]
         56.025 observe linux/main/g: reconcile
         """
     )
