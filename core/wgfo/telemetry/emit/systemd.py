@@ -15,7 +15,7 @@ from typing import Final
 from wgfo.config.setup import Setup
 
 CHECK_EVERY_S: Final = 15
-TOKEN_GROUP: Final = "wgfo-webhook"
+WEBHOOK_GROUP: Final = "wgfo-webhook"
 COLLECTOR: Final = Path("/var/lib/prometheus/node-exporter")
 """Where Debian's node_exporter looks for textfiles."""
 RESTRICTIONS: Final = """\
@@ -156,7 +156,7 @@ def _tunnels(setup: Setup) -> Sequence[str]:
 def _groups(setup: Setup) -> Iterator[str]:
     """The webhook's token is for wgfo and Alertmanager: a group of its own reads it."""
     if setup.daemon.webhook_token_file is not None:
-        yield f"SupplementaryGroups={TOKEN_GROUP}"
+        yield f"SupplementaryGroups={WEBHOOK_GROUP}"
 
 
 def _directories(setup: Setup, writable: Sequence[Path]) -> Iterator[str]:
