@@ -17,6 +17,9 @@ name     = "a quiet day"
 duration = "{hours}h"
 targets  = ["t1", "t2", "t3", "t4"]
 
+[providers]
+linux = ["main"]
+
 [group]
 reconcile = "30s"
 """
@@ -38,7 +41,9 @@ def main() -> int:
     """Print it; fail where it is more than a day may take."""
     took = day()
     rounds = 24 * 3600 * 2
-    print(f"a day of two paths with four targets: {took:.1f} s, {took / rounds * 1e6:.0f} us a path and round")
+    print(
+        f"a day of two paths with four targets: {took:.1f} s, {took / rounds * 1e6:.0f} us a path and round"
+    )
     return 0 if took <= MOST_S else 1
 
 
