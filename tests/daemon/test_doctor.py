@@ -292,6 +292,6 @@ def test_a_token_that_others_may_read_is_found_and_so_is_one_that_is_missing(tmp
     assert "No such file" in host_texts(setup)["webhook_token_file"]
     token.write_text("x")
     token.chmod(0o644)
-    assert "can be read by others" in host_texts(setup)["webhook_token_file"]
-    token.chmod(0o600)
+    assert "can be read by everyone" in host_texts(setup)["webhook_token_file"]
+    token.chmod(0o640)
     assert host_texts(setup) == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import grp
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,9 @@ from wgfo.config.setup import Setup
 from wgfo.daemon.clock import Clock
 from wgfo.daemon.stored import Times, load_state, read_boot_id
 from wgfo.model import Finding, Severity
+from wgfo.plugin import ConfigError
+from wgfo.probes.secret import read_secret
 
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MIB: Final = 1 << 20
 _AS_DAEMON: Final = "run doctor as the user that runs the daemon, or give that user the directory"
 
@@ -90,13 +90,7 @@ def _token(file: Path | None) -> Iterator[Finding]:
     if file is None:
         return
     try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        text = f"{file} cannot be read: {error.strerror}"
-        yield Finding(
-            Severity.ERROR, "webhook_token_file", text, "write the token there, for wgfo's user alone"
-        )
-        return
-    if mode & _OTHERS:
-        text = f"{file} can be read by others ({stat.filemode(mode)})"
-        yield Finding(Severity.WARNING, "webhook_token_file", text, f"chmod 600 {file}")
+        read_secret(file, "webhook_token_file")
+    except ConfigError as error:
+        text, _, remedy = str(error).partition("; ")
+        yield Finding(Severity.ERROR, "webhook_token_file", text, remedy)
