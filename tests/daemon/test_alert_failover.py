@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -145,3 +146,20 @@ def test_an_alertmanager_that_dies_leaves_everything_where_it_is(made):
     with Alertmanager(made).alive():
         until(made, primary="up", secondary="up")
     assert made.route() == "pb"
+
+
+def test_a_new_token_counts_after_a_reload_and_a_bad_one_changes_nothing(made):
+    daemon = made.run().ready()
+    alertmanager = Alertmanager(made)
+    file = made.tmp / "token"
+    file.chmod(0o644)
+    daemon.signal(signal.SIGHUP)
+    daemon.says("can be read by everyone", within=WITHIN_S)
+    assert alertmanager.fires("primary") == 200
+    file.chmod(0o600)
+    file.write_text("another")
+    daemon.signal(signal.SIGHUP)
+    eventually(
+        lambda: alertmanager.fires("primary", token="another") == 200, within=WITHIN_S, what="the new token"
+    )
+    assert alertmanager.fires("primary") == 401
