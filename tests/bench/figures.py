@@ -11,7 +11,6 @@ import time
 from dataclasses import replace
 
 from tests.telemetry.replayed import policy_of
-
 from wgfo.engine.policy import SECOND_US
 from wgfo.telemetry.figures.figures import figures_of
 

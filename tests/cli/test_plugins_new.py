@@ -67,7 +67,17 @@ def test_the_conformance_test_is_under_20_lines(package: Path) -> None:
 
 def test_its_code_is_clean(package: Path) -> None:
     rules = ("--select", "E,F,W,I,UP,B,ANN0,ANN2", "--line-length", "116")
-    run(sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *rules, "wgfo_acme_net", cwd=package)
+    run(
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--no-cache",
+        *rules,
+        "wgfo_acme_net",
+        cwd=package,
+    )
 
 
 def test_of_wgfo_its_package_imports_the_contract_alone_and_the_platform_that_is_replaced(

@@ -70,7 +70,8 @@ class Receiver:
 def _received_us(ancillary: list[tuple[int, int, bytes]]) -> int:
     """Convert the kernel's wall-clock stamp by an offset taken now; without a plausible one, take now.
 
-    The wall clock is read first: a process that is preempted in between makes an echo late, never earlier than sent.
+    The wall clock is read first: a process that is preempted in between makes an echo late, never earlier than
+    sent.
     """
     wall_us, monotonic_us = time.time_ns() // 1_000, now_us()
     for level, kind, data in ancillary:
