@@ -20,6 +20,7 @@ from wgfo.daemon.writing import Write
 from wgfo.engine import actuation, alarms, engine, faults, judgement, selection
 from wgfo.engine.actuation import Driven
 from wgfo.engine.judgement import DOWN, UP, Signal
+from wgfo.engine.selection import Wait
 from wgfo.model import Absent
 from wgfo.simulate.campaign import run_world
 from wgfo.simulate.provider import SimulatedProvider
@@ -110,6 +111,15 @@ def the_state_of_another_path_is_stored(patch: Patch) -> None:
     patch.setattr("wgfo.simulate.disk.saved_group", wrong)
 
 
+def no_wait_to_restore(patch: Patch) -> None:
+    patch.setattr(Wait, "passed_us", lambda _wait, _now_us: 1 << 60)
+
+
+def a_pause_that_does_not_stop_writes(patch: Patch) -> None:
+    patch.setattr(selection, "frozen_reason", lambda _situation, _selection: "")
+    patch.setattr("wgfo.engine.state.frozen_reason", lambda _situation, _selection: "")
+
+
 DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (no_check_of_the_standby, {"I3"}, 36),
     (no_newer_proof, {"I3", "I14"}, 36),
@@ -122,6 +132,8 @@ DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (forced_switches_ignored, {"I21"}, 3),
     (rejected_paths_unsaid, {"I22"}, 5),
     (the_state_of_another_path_is_stored, {"I11"}, 8),
+    (no_wait_to_restore, {"I4"}, 45),
+    (a_pause_that_does_not_stop_writes, {"I5"}, 46),
 ]
 
 

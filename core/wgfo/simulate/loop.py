@@ -126,13 +126,11 @@ class _VirtualSelector(selectors.BaseSelector):
 class _Timer(asyncio.TimerHandle):
     """A timer that comes after those of the same moment that were set before it."""
 
-    __slots__ = ("number",)
-    number: int
+    __slots__ = ("order",)
+    order: tuple[float, int]
 
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, _Timer):
-            return NotImplemented
-        return (self.when(), self.number) < (other.when(), other.number)
+        return self.order < other.order if isinstance(other, _Timer) else NotImplemented
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -156,7 +154,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Call back at a moment, after what was set for the same moment before."""
         timer = _Timer(when, callback, args, self, context)
         self._timers += 1
-        timer.number = self._timers
+        timer.order = (when, self._timers)
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as the base class does: cancel() asks
         return timer
