@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wgfo.probes import options
 from wgfo.probes.echo import (
     MIN_SIZE,
     Echo,
@@ -108,3 +109,7 @@ def test_eight_quoted_bytes_name_the_request(family: int, echo: Echo) -> None:
 
 def test_a_quoted_reply_names_no_request() -> None:
     assert parse_quoted_request(V4, as_reply(V4, build_request(V4, Echo(1, 2, 3, 4), 84))) is None
+
+
+def test_the_smallest_size_that_a_configuration_may_ask_for_is_that_of_a_request():
+    assert options.MIN_SIZE == MIN_SIZE

@@ -10,9 +10,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Final
 
 from wgfo.model import LARGE, BindKind, Outcome, ProbeResult
 from wgfo.plugin import ProbeContext, ProbeError
@@ -20,6 +18,7 @@ from wgfo.probes.echo import MIN_SIZE
 from wgfo.probes.echo_pool import EchoPool, Use, pool_of_running_loop
 from wgfo.probes.echo_socket import EchoSocket, Flight
 from wgfo.probes.egress import Egress, interface_index, interface_mtu
+from wgfo.probes.options import IcmpOptions
 from wgfo.probes.targets import Endpoint, parse_endpoint
 from wgfo.probes.verdicts import NO_REPLY, OTHER_PATH, of_error
 
@@ -29,16 +28,6 @@ TUNNEL_MTU: Final = 1420
 """WireGuard's usual MTU; stands for ``"mtu"`` where this site has no interface to ask."""
 RENEW_AFTER_ROUNDS: Final = 5
 """Rounds without any reply after which the ICMP id is changed, and again after as many."""
-
-
-class IcmpOptions(BaseModel):
-    """Options of ``kind = "icmp"``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    size: Annotated[int, Field(ge=MIN_SIZE, le=65535)] | Literal["mtu"] | None = None
-    """Bytes of the inner IP packet, at least 64; ``"mtu"`` is the interface's MTU.
-    Default: 84, and ``"mtu"`` for the class ``large``."""
 
 
 @dataclass(frozen=True, slots=True)

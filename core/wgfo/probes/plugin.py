@@ -12,19 +12,20 @@ from wgfo.plugin import Mode, ProbeContext, ProbeOffer, PushProbe, Role, RoundPr
 from wgfo.probes import targets
 from wgfo.probes.alertmanager import AlertmanagerOptions, AlertmanagerProbe
 from wgfo.probes.http import HttpOptions, HttpProbe
-from wgfo.probes.icmp import IcmpOptions, IcmpProbe
+from wgfo.probes.options import IcmpOptions, StampOptions, TcpOptions
 from wgfo.probes.prometheus import PrometheusOptions, PrometheusProbe
 from wgfo.probes.remote import WgfoOptions, WgfoProbe
-from wgfo.probes.stamp import StampOptions, StampProbe
-from wgfo.probes.stamp_session import KIND
-from wgfo.probes.tcp import TcpOptions, TcpProbe
 
 
 def _open_icmp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    from wgfo.probes.icmp import IcmpProbe  # noqa: PLC0415 - loads when it is used
+
     return IcmpProbe(context, cast("IcmpOptions", options))
 
 
 def _open_tcp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    from wgfo.probes.tcp import TcpProbe  # noqa: PLC0415 - loads when it is used
+
     return TcpProbe(context, cast("TcpOptions", options))
 
 
@@ -33,6 +34,8 @@ def _open_http(context: ProbeContext, options: BaseModel) -> RoundProbe:
 
 
 def _open_stamp(context: ProbeContext, options: BaseModel) -> RoundProbe:
+    from wgfo.probes.stamp import StampProbe  # noqa: PLC0415 - loads when it is used
+
     return StampProbe(context, cast("StampOptions", options))
 
 
@@ -83,7 +86,7 @@ HTTP_OFFER = ProbeOffer(
     resolve_target=targets.resolve_url,
 )
 STAMP_OFFER = ProbeOffer(
-    kind=KIND,
+    kind="stamp",
     layer=Layer.DATAPLANE,
     role=Role.AUTHORITY,
     mode=Mode.ROUND,

@@ -17,16 +17,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Final
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Final
 
 from wgfo.model import LARGE, FlowReport, Outcome, ProbeResult
 from wgfo.plugin import ProbeContext, ProbeError
 from wgfo.probes.ancillary import received_us
 from wgfo.probes.egress import Egress, interface_index
 from wgfo.probes.flow_socket import Arrival, FlowSockets
+from wgfo.probes.options import StampOptions
 from wgfo.probes.stamp_key import Key, read_key
 from wgfo.probes.stamp_ledger import Entry, Fate
 from wgfo.probes.stamp_packet import (
@@ -41,8 +39,6 @@ from wgfo.probes.stamp_packet import (
 from wgfo.probes.stamp_session import Session, report
 from wgfo.probes.verdicts import NO_REPLY, OTHER_PATH, IcmpError, of_error
 
-FLOWS: Final = 16
-MAX_FLOWS: Final = 64
 REMEMBERED: Final = 8
 """Probes of each flow that are looked back on."""
 NO_AUTHENTICATED_REPLY: Final = "no authenticated reply: the reflector drops or the keys differ"
@@ -53,17 +49,6 @@ _RENEW_ROUNDS: Final = 5
 _KEPT: Final = 4_096
 """Probes whose late reply is still recognised."""
 _SEQUENCES: Final = 1 << 32
-
-
-class StampOptions(BaseModel):
-    """Options of ``kind = "stamp"``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flows: Annotated[int, Field(ge=1, le=MAX_FLOWS)] = FLOWS
-    """Source ports to go through, one after the other."""
-    key_file: Path | None = None
-    """File with the key that the reflector has too: authenticated mode."""
 
 
 @dataclass(slots=True, eq=False)

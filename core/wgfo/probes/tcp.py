@@ -16,13 +16,12 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Final
 
 from wgfo.model import Outcome, ProbeResult
 from wgfo.plugin import ProbeContext, ProbeError
 from wgfo.probes.egress import Egress
+from wgfo.probes.options import TcpOptions
 from wgfo.probes.staggered import staggered
 from wgfo.probes.targets import parse_endpoint, split_host_port
 from wgfo.probes.verdicts import NO_REPLY, of_error
@@ -31,15 +30,6 @@ _TCP_INFO: Final = struct.Struct("@8B24I")
 """linux/tcp.h, struct tcp_info, as far as ``tcpi_total_retrans``."""
 _SYN_SENT: Final = 2
 _STATE, _LAST_ACK_RECEIVED, _RTT, _TOTAL_RETRANSMITS = 0, 8 + 12, 8 + 15, 8 + 23
-
-
-class TcpOptions(BaseModel):
-    """Options of ``kind = "tcp"``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    refused: Literal["pass", "fail"] = "fail"
-    """Whether a refusal by the target (RST) proves the path: it does answer."""
 
 
 class TcpProbe:
