@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import shutil
@@ -202,6 +203,24 @@ async def test_a_body_that_is_too_large_is_refused(hook):
     code, answer = await hook.post(b" " * (MOST_BYTES + 1))
     assert (code, hook.counted()) == (413, {"too_large": 1})
     assert "max_alerts" in answer["error"]
+
+
+async def test_a_body_that_never_comes_is_not_waited_for(hook, monkeypatch):
+    monkeypatch.setattr("wgfo.daemon.control.alerts.BODY_S", 0.01)
+    base = hook.session._base_url
+    reader, writer = await asyncio.open_connection(base.host, base.port)
+    lines = (
+        "POST /api/v1/alerts HTTP/1.1",
+        "Host: wgfo",
+        f"Authorization: Bearer {TOKEN}",
+        "Content-Length: 9",
+    )
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await asyncio.wait_for(reader.readline(), 20)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.split()[1] == b"408"
+    assert hook.counted() == {"malformed": 1}
 
 
 async def test_a_flood_is_refused_and_the_next_second_is_not(hook):

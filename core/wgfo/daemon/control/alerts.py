@@ -8,6 +8,7 @@ arrives is evidence and no command. A request that is refused changes nothing, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from wgfo.telemetry.webhook import Notification, WebhookCounts
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 1 << 20
+BODY_S: Final = 10
 PER_SECOND: Final = 50
 BURST: Final = 200
 _COST: Final = 1_000_000
@@ -140,6 +142,14 @@ async def take_alerts(served: Served, request: web.Request) -> web.StreamRespons
 
 
 async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _read(request)
+    except TimeoutError:
+        raise Refused(408, Notification.MALFORMED, f"the body did not come within {BODY_S} s") from None
+
+
+async def _read(request: web.Request) -> bytes:
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
