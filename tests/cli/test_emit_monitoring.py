@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +71,19 @@ def test_units_are_three_and_one_can_be_printed(emit, tmp_path):
     assert emit("systemd", "--directory", str(tmp_path)) == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"wgfo.toml", "wgfo.service", "wgfo-check.service", "wgfo-check.timer"}
+
+
+@pytest.mark.parametrize(
+    ("called", "program"),
+    [
+        ("/usr/local/bin/wgfo", "/usr/local/bin/wgfo"),
+        ("/x/wgfo/__main__.py", f"{Path(sys.executable).parent}/wgfo"),
+    ],
+)
+def test_units_run_the_command_as_it_was_called(emit, monkeypatch, called, program):
+    monkeypatch.setattr(sys, "argv", [called])
+    emit("systemd", "--unit", "wgfo-check.service")
+    assert f"\nExecStart={program} check " in emit.out
 
 
 def test_the_site_and_the_providers_are_passed_on_to_the_units(emit):

@@ -35,11 +35,17 @@ def systemd(
     from wgfo.telemetry.emit.systemd import Installed, units
 
     setup = configure(config, site, provider).setup
-    installed = Installed(Path(sys.argv[0]).absolute(), tuple(_arguments(find(config), site, provider)))
+    installed = Installed(_program(), tuple(_arguments(find(config), site, provider)))
     files = units(setup, installed)
     if unit is not None and unit not in files:
         raise CliError(f"--unit {unit}: there is none of that name; accepted: {', '.join(files)}")
     emit(files if unit is None else {unit: files[unit]}, directory, narrow="name one with --unit NAME")
+
+
+def _program() -> Path:
+    """Return the command as it was called: a link in PATH outlives an upgrade; else the one of this environment."""
+    called = Path(sys.argv[0])
+    return called.absolute() if called.name == "wgfo" else Path(sys.executable).with_name("wgfo")
 
 
 def _arguments(config: Path, site: str | None, providers: list[str] | None) -> Iterator[str]:
