@@ -258,3 +258,18 @@ def test_doctor_is_zero_where_there_are_only_notes(world):
     assert {one["severity"] for one in found.values()} <= {"info"}, found
     assert code == 0
     assert world.wgfo("doctor")[1].splitlines()[0].split() == ["SEVERITY", "WHERE", "WHAT", "FINDING", "FIX"]
+
+
+def test_doctor_tells_a_daemon_that_runs_something_else(world):
+    source = FakeSource(version="0.0.1", report=replace(example_report(), name="other"))
+    source.setup = replace(source.setup, groups=(renamed(source.setup.groups[0], "other"),))
+    with served(world.directory / "control.sock", source):
+        _, found = found_by_doctor(world)
+        texts = [one["text"] for one in json.loads(world.wgfo("doctor", "--json")[1])["findings"]]
+    assert found["daemon: daemon"]["severity"] == "warning"
+    assert any("wgfo 0.0.1, installed is" in text for text in texts)
+    assert any("cloud/primary, cloud/secondary, other/primary" in text for text in texts)
+
+
+def renamed(group, name):
+    return replace(group, policy=replace(group.policy, name=name))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wgfo.cli.configured import Configured
+    from wgfo.config.setup import Setup
     from wgfo.daemon.doctor import Diagnosed
 
 
@@ -41,10 +42,11 @@ def doctor(
     """
     from wgfo.cli.configured import configure
     from wgfo.config.resolve import Overrides
-    from wgfo.daemon.doctor import is_well
+    from wgfo.daemon.doctor import is_well, worst_first
 
     overrides = Overrides(state_dir=state_dir, control=control)
-    found = asyncio.run(_diagnose(configure(config, site, provider, overrides, notices=not as_json)))
+    configured = configure(config, site, provider, overrides, notices=not as_json)
+    found = worst_first([*_of_daemon(configured.setup), *asyncio.run(_diagnose(configured))])
     well = is_well(found)
     if as_json:
         print_json({"ok": well, "findings": [_fields(one) for one in found]})
@@ -59,6 +61,31 @@ async def _diagnose(configured: Configured) -> Sequence[Diagnosed]:
 
     patient = Patient(configured.setup, configured.document, configured.registry)
     return await diagnose(patient, SystemClock())
+
+
+def _of_daemon(setup: Setup) -> list[Diagnosed]:
+    """Return in what a running daemon differs from the file; none runs: nothing."""
+    from wgfo import __version__
+    from wgfo.cli.client import Client
+    from wgfo.cli.errors import CliError
+    from wgfo.cli.status import fetch
+    from wgfo.daemon.doctor import Diagnosed
+    from wgfo.model import Finding, Severity
+
+    try:
+        view = fetch(Client(setup.daemon.control))
+    except CliError:
+        return []
+    differs = []
+    if view["version"] != __version__:
+        differs.append((f"it is wgfo {view['version']}, installed is {__version__}", "restart it"))
+    runs = {(group["name"], path["name"]) for group in view["groups"] for path in group["paths"]}
+    written = {(group.name, one.name) for group in setup.groups for one in group.policy.paths}
+    if runs != written:
+        other = ", ".join(sorted("/".join(one) for one in runs ^ written))
+        text = f"it runs another configuration than this one: {other} in one of them alone"
+        differs.append((text, "reload it (SIGHUP), and look into its log if it refuses"))
+    return [Diagnosed("daemon", Finding(Severity.WARNING, "daemon", *one)) for one in differs]
 
 
 def _fields(one: Diagnosed) -> dict[str, object]:

@@ -12,7 +12,7 @@ All looks run at once, each bounded: one that fails or hangs is a finding itself
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,7 +61,12 @@ async def diagnose(patient: Patient, clock: Clock) -> tuple[Diagnosed, ...]:
     ]
     for found in await asyncio.gather(*running):
         looks += [_at_once(scope, [finding]) for scope, finding in found]
-    return tuple(sorted((one for look in looks for one in look), key=_rank))
+    return worst_first(one for look in looks for one in look)
+
+
+def worst_first(found: Iterable[Diagnosed]) -> tuple[Diagnosed, ...]:
+    """Return findings by severity; of one severity in the order in which they were looked for."""
+    return tuple(sorted(found, key=lambda one: WORST_FIRST.index(one.finding.severity)))
 
 
 def is_well(found: Sequence[Diagnosed]) -> bool:
@@ -71,7 +76,3 @@ def is_well(found: Sequence[Diagnosed]) -> bool:
 
 def _at_once(scope: str, found: Sequence[Finding]) -> list[Diagnosed]:
     return [Diagnosed(scope, one) for one in found]
-
-
-def _rank(one: Diagnosed) -> int:
-    return WORST_FIRST.index(one.finding.severity)
