@@ -57,7 +57,6 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
         state,
         at_us=event.at_us,
         started=True,
-        started_us=event.at_us,
         epoch_us=event.at_us,
         selection=chosen,
         damping=Damping(stored.penalty, event.at_us, stored.suppressed),
@@ -94,7 +93,7 @@ def _reference_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> 
     assert isinstance(event, ReferenceClosed)
     if event.alive is None:
         return Step(state, ())
-    told = Reference(0 if event.alive else state.reference.fails + 1, heard=True)
+    told = Reference(0 if event.alive else state.reference.fails + 1)
     return Step(state if told == state.reference else replace(state, reference=told), ())
 
 
@@ -104,7 +103,7 @@ def _service_closed(_policy: GroupPolicy, state: GroupState, event: Event) -> St
         return Step(state, ())
     old = state.services[event.service]
     if event.alive:
-        track = ServiceTrack(good=old.good + 1)
+        track = ServiceTrack()
         chosen = replace(state.selection, escaped_from=None, latched=False)
         state = replace(state, selection=chosen)
     else:

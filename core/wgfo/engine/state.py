@@ -31,7 +31,6 @@ class Reference:
 
     fails: int = 0
     """Rounds running without any answer."""
-    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,6 @@ class ServiceTrack:
     """Rounds running that were lost."""
     fails_on_new: int = 0
     """Of these, rounds sent after the routes of the present epoch stood."""
-    good: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,6 @@ class GroupState:
     """Why nothing can be stored; empty while it can."""
     lease_text: str = ""
     """Why the lease is not held; empty while it is, or where there is none."""
-    started_us: int = 0
     epoch_us: int = 0
     """When the present epoch began."""
     urgent: bool = False

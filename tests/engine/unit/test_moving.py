@@ -55,7 +55,7 @@ FULL = Selection(
 STATE = replace(
     engine.initial(GROUP),
     selection=FULL,
-    services=(ServiceTrack(4, 3, 2), ServiceTrack(5, 1, 0)),
+    services=(ServiceTrack(4, 3), ServiceTrack(5, 1)),
     epoch_us=9,
     damping=Damping(10, NOW),
 )
@@ -82,7 +82,7 @@ def test_an_escape_ends_the_manual_switch_and_remembers_where_it_came_from() -> 
         100.000 ended manual a: cancelled: why
         100.000 switch a -> b epoch 4, signal_fail: why fault 90.000 [lost_rounds=3]; not a: left
         damping: Damping(penalty=1010, at_us=100000000, suppressed=False, moves_us=())
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         urgent: True
         desired: b
@@ -101,7 +101,7 @@ def test_an_escape_ends_the_manual_switch_and_remembers_where_it_came_from() -> 
         100.000 ended manual a: cancelled: why
         100.000 switch a -> b epoch 4, signal_degrade: why; not a: left
         damping: Damping(penalty=1010, at_us=100000000, suppressed=False, moves_us=(100000000,))
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         urgent: True
         desired: b
@@ -121,7 +121,7 @@ def test_a_planned_move_remembers_what_it_may_go_back_to() -> None:
     assert move(Rule.DRAIN) == lines(
         """
         100.000 switch a -> b epoch 4, drain: why; not a: left
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         desired: b
         epoch: 4
@@ -138,7 +138,7 @@ def test_a_planned_move_remembers_what_it_may_go_back_to() -> None:
         """
         100.000 switch a -> b epoch 4, revert: why; not a: left
         damping: Damping(penalty=1010, at_us=100000000, suppressed=False, moves_us=(100000000,))
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         desired: b
         epoch: 4
@@ -162,7 +162,7 @@ def test_a_return_for_the_service_is_latched() -> None:
         """
         100.000 switch a -> b epoch 4, service_return: why; not a: left
         damping: Damping(penalty=1010, at_us=100000000, suppressed=False, moves_us=())
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         desired: b
         epoch: 4
@@ -186,7 +186,7 @@ def test_a_planned_move_that_failed_ends_the_lockout_of_where_it_goes_back_to() 
         100.000 ended manual a: why
         100.000 ended lockout b: why
         100.000 switch a -> b epoch 4, planned_failed: why; not a: left
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         desired: b
         epoch: 4
@@ -205,7 +205,7 @@ def test_a_forced_switch_is_not_counted() -> None:
     assert move(Rule.FORCED) == lines(
         """
         100.000 switch a -> b epoch 4, forced: why; not a: left
-        services: (ServiceTrack(fails=4, fails_on_new=0, good=2), ServiceTrack(fails=5, fails_on_new=0, good=0))
+        services: (ServiceTrack(fails=4, fails_on_new=0), ServiceTrack(fails=5, fails_on_new=0))
         epoch_us: 100000000
         desired: b
         epoch: 4
@@ -293,7 +293,7 @@ def test_writing_is_futile_while_the_interface_is_down(
 
 
 def test_a_controller_is_isolated_when_neither_a_path_nor_the_reference_answers() -> None:
-    silent = replace(STATE, reference=Reference(fails=2, heard=True))
+    silent = replace(STATE, reference=Reference(fails=2))
     assert is_isolated(GROUP, silent)
     assert not is_isolated(GROUP, replace(STATE, reference=Reference(fails=1)))
     assert not is_isolated(replace(GROUP, has_reference=False), silent)
@@ -314,8 +314,8 @@ def test_a_group_begins_with_nothing() -> None:
         False,
         False,
     )
-    assert (fresh.started_us, fresh.epoch_us, fresh.store_text, fresh.lease_text) == (0, 0, "", "")
+    assert (fresh.epoch_us, fresh.store_text, fresh.lease_text) == (0, "", "")
     assert [one.adopted for one in fresh.sets] == [True, False]
-    assert fresh.services == (ServiceTrack(0, 0, 0),) * 2
-    assert (fresh.reference, fresh.alarms, fresh.damping) == (Reference(0, heard=False), {}, Damping())
+    assert fresh.services == (ServiceTrack(0, 0),) * 2
+    assert (fresh.reference, fresh.alarms, fresh.damping) == (Reference(0), {}, Damping())
     assert Alarm(1, "text", page=True).page
