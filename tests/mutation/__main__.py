@@ -49,17 +49,18 @@ def main() -> int:
     began = monotonic()
     mutants = [mutant for name in options.modules for mutant in _mutants(name)]
     print(f"{len(mutants)} mutants; running the tests as they are", flush=True)
-    arguments = [*PYTEST, *TESTS]
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results"
         inside = [one for one in mutants if one.place != MODULE]
-        if not _in_pytest(arguments, inside, results, options.jobs):
+        if not _in_pytest(inside, results, options.jobs):
             return 1
         baseline, ended = pickle.loads(results.read_bytes())  # our own child wrote it
     untold = {one.key for one, verdict in ended if verdict is Verdict.UNTOLD}
     ended = [one for one in ended if one[1] is not Verdict.UNTOLD]
     outside = [one for one in mutants if one.place == MODULE or one.key in untold]
-    ended += _followed(trials.trials_from_scratch(baseline, arguments, outside), len(outside), options.jobs)
+    ended += _followed(
+        trials.trials_from_scratch(baseline, PYTEST, TESTS, outside), len(outside), options.jobs
+    )
     print(f"{monotonic() - began:.0f} s, {len(baseline.seconds)} tests\n")
     return _told(options.modules, [one for one in ended if one[1] is not Verdict.INVALID])
 
@@ -78,7 +79,7 @@ def _mutants(name: str) -> Iterable[Mutant]:
     return mutants_of(name, (swap.folder() / f"{name}.py").read_bytes())
 
 
-def _in_pytest(arguments: list[str], mutants: list[Mutant], results: Path, jobs: int) -> bool:
+def _in_pytest(mutants: list[Mutant], results: Path, jobs: int) -> bool:
     """Measure the tests and try the mutants of functions, in a child that may import the engine."""
 
     def then(baseline: Baseline, items: dict[str, pytest.Item]) -> None:
@@ -89,7 +90,7 @@ def _in_pytest(arguments: list[str], mutants: list[Mutant], results: Path, jobs:
 
     child = os.fork()
     if not child:
-        pytest.main(arguments, plugins=[trials.Measure(then)])
+        pytest.main([*PYTEST, *TESTS], plugins=[trials.Measure(then)])
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(child, 0)

@@ -6,11 +6,13 @@ is tried in a forked child: the tests that run its statement, the quick ones fir
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from mmap import mmap
+from pathlib import Path
 from struct import Struct
 from time import process_time
 
@@ -52,8 +54,10 @@ class Baseline:
 class FewExamples:
     """A pytest plugin that makes hypothesis quick, the same at every run, and no searcher of small examples."""
 
-    def pytest_configure(self) -> None:
+    def pytest_configure(self, config: pytest.Config) -> None:
         """Come before the tests are imported."""
+        if all("/unit/test_" in one for one in config.args):
+            return  # tables need none, and it takes long to import
         from hypothesis import Phase, settings  # noqa: PLC0415 - pytest wants to be the first to import it
 
         settings.register_profile(
@@ -157,21 +161,25 @@ class Inside:
 
 
 def trials_from_scratch(
-    baseline: Baseline, arguments: list[str], mutants: Iterable[Mutant]
+    baseline: Baseline, options: list[str], tests: Sequence[str], mutants: Iterable[Mutant]
 ) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
     """Yield the trials of mutants of constants: each child imports engine and tests anew."""
     for mutant in mutants:
-        yield mutant, partial(_try_from_scratch, baseline, arguments, mutant)
+        own = [str(path) for path in Path(tests[0]).glob(f"test_{mutant.module}.py")]
+        yield mutant, partial(_try_from_scratch, baseline, options, [own, list(tests)], mutant)
 
 
-def _try_from_scratch(baseline: Baseline, arguments: list[str], mutant: Mutant) -> Verdict:
-    import sys  # noqa: PLC0415 - in the child
-
+def _try_from_scratch(
+    baseline: Baseline, options: list[str], stages: list[list[str]], mutant: Mutant
+) -> Verdict:
+    """Ask the module's own table first: to import all the others takes longer than to run them."""
     compile(mutant.source, mutant.module, "exec")
     sys.meta_path.insert(0, swap.OnImport(mutant))
     forks.within(30 * SLACK_S)
-    code = pytest.main([*arguments, "--exitfirst"], plugins=[Only(baseline)])
-    return Verdict.SURVIVED if code == pytest.ExitCode.OK else Verdict.KILLED
+    for tests in filter(None, stages):
+        if pytest.main([*options, *tests, "--exitfirst"], plugins=[Only(baseline)]) != pytest.ExitCode.OK:
+            return Verdict.KILLED
+    return Verdict.SURVIVED
 
 
 def _bounded(baseline: Baseline, test: str) -> None:
