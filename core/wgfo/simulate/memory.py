@@ -59,6 +59,8 @@ class Memory:
     sets: Mapping[RouteSetId, SetWatch]
     begun_us: int = 0
     desired: PathName | None = None
+    came_from: PathName | None = None
+    """What was desired before the last switch."""
     epoch: int = 0
     epochs: dict[int, PathName] = field(default_factory=dict)
     overrides: list[Override] = field(default_factory=list)
@@ -68,4 +70,3 @@ class Memory:
     restored_us: int = 0
     """How much of the wait-to-restore had passed in an earlier life."""
     released: bool = False
-    moved_us: int = 0

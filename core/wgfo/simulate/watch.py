@@ -48,6 +48,8 @@ from wgfo.simulate.truth import OUTAGES, Truth
 _S: Final = 1_000_000
 SLACK_US: Final = 150_000
 """For the stagger of a round and the turns of the loop."""
+STORED_US: Final = 50_000
+"""A switch is stored before it is written; who dies this soon after it may not have come to that."""
 AUTOMATIC: Final = frozenset({Rule.SIGNAL_FAIL, Rule.SIGNAL_DEGRADE, Rule.REVERT})
 VOLUNTARY: Final = frozenset({Rule.SIGNAL_DEGRADE, Rule.REVERT})
 OUT_OF_STEP: Final = frozenset(
@@ -84,7 +86,7 @@ class GroupWatch:
         self._under_way: list[tuple[Fault, PathName | None, int]] = []
         self._moves_us: deque[int] = deque(maxlen=256)
         self._left: tuple[PathName | None, PathName | None] = (None, None)
-        """What was desired when the last life ended, and before that."""
+        """What was desired when the last life ended, and what before where the switch may not be stored yet."""
         self._now_us = 0
         self._moved_us = 0
         self.memory_is_sure = True
@@ -103,7 +105,8 @@ class GroupWatch:
     def _forget(self) -> None:
         """Everything that was heard is forgotten; what was desired is remembered, for it was stored."""
         if self._m.desired is not None:
-            self._left = (self._m.desired, self._left[0])
+            unstored = self.moved_within(STORED_US)
+            self._left = (self._m.desired, self._m.came_from if unstored else None)
         self._m = self._nothing()
         self._under_way.clear()
 
@@ -226,6 +229,7 @@ class GroupWatch:
     def _switched(self, decision: Decision) -> None:
         assert isinstance(decision, Switch)
         self._check_switch(decision)
+        self._m.came_from = decision.source
         self._desire(decision.target, decision.epoch)
         self._moved_us = self._now_us
         for one in self._m.sets.values():
