@@ -1,0 +1,225 @@
+# ruff: noqa: E501 - an alarm is a line
+"""The order of a step: what is asked anew, what may be skipped, which timers run, which alarms are announced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.unit.story import line
+from tests.engine.world import A, B, PathName, policy, seconds, set_policy
+from wgfo.engine import engine
+from wgfo.engine.actuation import Phase
+from wgfo.engine.decisions import AlarmName
+from wgfo.engine.events import ReferenceClosed, SessionStarted, StoredGroup, Tick
+from wgfo.engine.faults import Fault, FaultRule
+from wgfo.engine.judgement import Judgement, Restore
+from wgfo.engine.policy import LatencyRule
+from wgfo.engine.selection import Planned, Selection, Wait
+from wgfo.engine.state import Alarm, GroupState, Reference
+from wgfo.model import PathHop, PathState, SetObservation
+
+NOW = seconds(100)
+GROUP = policy(sets=(set_policy("one"), set_policy("two")), has_reference=False)
+UP = Judgement(PathState.UP, 5, clean=7, restore=Restore.GOOD)
+CUT = Fault(FaultRule.BLACKOUT, "dead", 7, numbers={"lost_rounds": 3})
+
+
+def settled(**changes: object) -> GroupState:
+    """Return a group that stands well: both paths up, both sets on A."""
+    fresh = engine.initial(GROUP)
+    sets = tuple(
+        replace(
+            track,
+            phase=Phase.SYNCED,
+            observation=SetObservation(track.policy.id, PathHop(A)),
+            observed_us=NOW,
+            next_us=NOW + 50,
+            epoch=1,
+            converged_epoch=1,
+        )
+        for track in fresh.sets
+    )
+    plain = replace(
+        fresh,
+        at_us=NOW,
+        started=True,
+        judgements={A: UP, B: UP},
+        selection=Selection(desired=A, epoch=1),
+        sets=sets,
+        chosen=True,
+    )
+    return replace(plain, **changes)
+
+
+# --- what may be skipped ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "new"),
+    [
+        ({}, False),
+        ({"clean": 8}, False),
+        ({"since_us": 9}, False),
+        ({"state": PathState.DOWN}, True),
+        ({"restore": Restore.BAD}, True),
+        ({"live": True}, True),
+        ({"proved": (A,)}, True),
+        ({"fault": CUT}, True),
+        ({"remote_dark": True}, True),
+    ],
+)
+def test_a_choice_is_asked_anew_where_a_path_is_judged_otherwise(
+    changes: dict[str, object], new: bool
+) -> None:
+    before = settled()
+    after = settled(judgements={A: replace(UP), B: replace(UP, **changes)})
+    assert engine._nothing_new(before, after) is not new
+    assert engine._nothing_new(before, before)
+
+
+def test_a_choice_is_asked_anew_while_there_is_none() -> None:
+    nowhere = settled(selection=Selection())
+    assert not engine._nothing_new(nowhere, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("times", "due"),
+    [((None, None), False), ((NOW + 1, None), False), ((NOW + 9, NOW), True), ((None, NOW - 1), True)],
+)
+def test_routes_are_driven_when_a_time_of_theirs_has_come(times: tuple[int | None, ...], due: bool) -> None:
+    plain = settled()
+    sets = tuple(replace(track, next_us=at_us) for track, at_us in zip(plain.sets, times, strict=True))
+    assert engine._due(replace(plain, sets=sets), NOW) is due
+
+
+def test_alarms_are_asked_anew_unless_nothing_is_wrong_anywhere() -> None:
+    plain = settled()
+    assert engine._untroubled(GROUP, plain)
+    first, second = plain.sets
+    for trouble in (
+        {"alarms": {AlarmName.DRIFT: Alarm(1, "text", page=False)}},
+        {"reference": Reference(1)},
+        {"sets": (first, replace(second, out_since_us=5))},
+        {"judgements": {A: UP, B: replace(UP, lossy=True)}},
+    ):
+        assert not engine._untroubled(GROUP, replace(plain, **trouble))
+    assert not engine._untroubled(replace(GROUP, latency=LatencyRule(7)), plain)
+
+
+# --- timers -----------------------------------------------------------------------------------------------
+
+
+def timed(state: GroupState) -> Selection:
+    return engine._timed(GROUP, state, NOW)
+
+
+def test_timers_that_do_not_change_leave_the_selection_as_it_is() -> None:
+    waiting = Selection(desired=A, epoch=1, waits={B: Wait(0, 7)})
+    assert timed(settled(selection=waiting)) is waiting
+    nowhere = Selection()
+    assert timed(settled(selection=nowhere)) is nowhere
+
+
+def test_the_hold_off_runs_from_when_the_path_failed_until_it_does_not() -> None:
+    failing = {A: Judgement(PathState.DOWN, fault=CUT, live=True), B: UP}
+    plain = Selection(desired=A, epoch=1, waits={B: Wait(0, 7)})
+    assert timed(settled(selection=plain, judgements=failing)).failing_since_us == NOW
+    running = replace(plain, failing_since_us=9)
+    assert timed(settled(selection=running, judgements=failing)) is running
+    assert timed(settled(selection=running)).failing_since_us is None
+
+
+def test_waits_are_brought_up_to_now() -> None:
+    assert timed(settled()).waits == {B: Wait(0, NOW)}
+
+
+def test_a_planned_move_is_over_when_every_set_stands() -> None:
+    planned = Selection(desired=A, epoch=1, waits={B: Wait(0, 7)}, planned=Planned(B, NOW + 9))
+    plain = settled(selection=planned)
+    assert timed(plain).planned is None
+    first, second = plain.sets
+    for worse in (
+        replace(second, converged_epoch=0),
+        replace(second, observation=SetObservation(second.policy.id, PathHop(B))),
+    ):
+        assert timed(replace(plain, sets=(first, worse))) is planned
+
+
+# --- what is announced ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (Judgement(PathState.DOWN, fault=CUT), "b up -> down, blackout: dead [lost_rounds=3]"),
+        (Judgement(PathState.UNKNOWN, blind="not seen"), "b up -> unknown, blind: not seen"),
+        (Judgement(PathState.UP, clean=12), "b up -> up, rise: 12 clean rounds [clean=12]"),
+    ],
+)
+def test_a_change_of_state_tells_its_rule(after: Judgement, told: str) -> None:
+    assert line(engine._path_changed(NOW, B, UP, after)) == f"100.000 {told}"
+
+
+def announced(
+    state: GroupState, *, drifted: bool = False, suppressed: bool = False
+) -> tuple[GroupState, list[str]]:
+    first, second = state.sets
+    damped = replace(state.damping, suppressed=suppressed)
+    changed = replace(state, sets=(replace(first, drift_us=5 if drifted else None), second), damping=damped)
+    done = engine._alarm(GROUP, changed, NOW)
+    return done.state, [line(one).split(" ", 1)[1] for one in done.decisions]
+
+
+def test_an_alarm_is_announced_when_it_begins_and_when_it_ends() -> None:
+    drift = "alarm drift: changed by others: linux/one/g"
+    state, told = announced(settled(), drifted=True)
+    assert told == [drift]
+    assert state.alarms == {AlarmName.DRIFT: Alarm(NOW, "changed by others: linux/one/g", page=False)}
+    again, told = announced(state, drifted=True, suppressed=True)
+    assert told == ["alarm flapping: too many switches lately: returns are suppressed, escapes are not"]
+    over, told = announced(again)
+    assert (over.alarms, told) == ({}, ["alarm drift over", "alarm flapping over"])
+    assert announced(settled())[1] == []
+
+
+def test_an_alarm_that_goes_on_keeps_its_time_and_tells_when_it_pages() -> None:
+    old = {AlarmName.FORCED_PATH_DOWN: Alarm(7, "older", page=False)}
+    down = settled(alarms=old, isolated=True)
+    done = engine._alarm(GROUP, down, NOW)
+    assert [line(one) for one in done.decisions] == [
+        "100.000 alarm isolated (page): this controller is isolated: no path answers and the local reference hosts are silent too",
+        "100.000 alarm forced_path_down over",
+    ]
+    mild = settled(alarms={AlarmName.ISOLATED: Alarm(7, "older", page=False)}, isolated=True)
+    worse = engine._alarm(GROUP, mild, NOW)
+    assert [line(one)[:30] for one in worse.decisions] == ["100.000 alarm isolated (page):"]
+    assert worse.state.alarms[AlarmName.ISOLATED].since_us == 7
+    same = engine._alarm(GROUP, replace(mild, alarms=worse.state.alarms), NOW + 1)
+    assert same.decisions == ()
+
+
+# --- a step -----------------------------------------------------------------------------------------------
+
+
+def test_a_round_of_the_reference_that_changes_nothing_asks_for_nothing() -> None:
+    done = engine.step(GROUP, settled(), ReferenceClosed(NOW, alive=True))
+    assert done.decisions == ()
+
+
+def test_whatever_waits_for_a_time_is_done_by_the_next_event_too() -> None:
+    planned = Selection(desired=A, epoch=1, waits={B: Wait(0, 7)}, planned=Planned(B, NOW + 9))
+    plain = settled(selection=planned)
+    first, second = plain.sets
+    state = replace(plain, sets=(first, replace(second, converged_epoch=0, next_us=NOW + 5)))
+    done = engine.step(GROUP, state, ReferenceClosed(NOW + 5, alive=True))
+    assert [line(one).split(" ", 1)[1] for one in done.decisions] == ["converged linux/two/g on a epoch 1"]
+
+
+@pytest.mark.parametrize("path", [A, B])
+def test_a_session_without_news_of_its_paths_decides_nothing(path: PathName) -> None:
+    state = engine.step(GROUP, engine.initial(GROUP), SessionStarted(0, StoredGroup(path, 3))).state
+    done = engine.step(GROUP, state, Tick(1))
+    assert done.decisions == ()
+    assert done.state.selection.desired == path
