@@ -41,8 +41,7 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
     assert isinstance(event, SessionStarted)
     stored = event.stored
     resumed_us = max(0, stored.restore_done_us - event.downtime_us)
-    desired = stored.desired if stored.desired and policy.path(stored.desired) else None
-    waits = {policy.preferred: Wait(resumed_us)} if desired != policy.preferred else {}
+    waits = {policy.preferred: Wait(resumed_us)} if stored.desired != policy.preferred else {}
     chosen = Selection(
         epoch=stored.epoch,
         overrides=tuple(o for o in stored.overrides if o.path is None or policy.path(o.path)),
@@ -57,12 +56,11 @@ def _session_started(policy: GroupPolicy, state: GroupState, event: Event) -> St
         state,
         at_us=event.at_us,
         started=True,
-        epoch_us=event.at_us,
         selection=chosen,
         damping=Damping(stored.penalty, event.at_us, stored.suppressed),
         sets=sets,
     )
-    found = start.find(policy, state, desired)
+    found = start.find(policy, state, stored.desired)
     return established(state, found, event.at_us) if found else Step(state, ())
 
 
