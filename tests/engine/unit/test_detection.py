@@ -123,6 +123,24 @@ def test_what_a_source_says_bears_the_time_of_the_change() -> None:
     assert (changed.sources[0], changed.sources[2:]) == (FRESH.sources[0], FRESH.sources[2:])
 
 
+def test_not_knowing_pauses_what_was_vouched_for_and_down_ends_it() -> None:
+    evidence = FRESH
+    told = []
+    for at, verdict in (
+        (5, Verdict.UNKNOWN),
+        (10, Verdict.UP),
+        (12, Verdict.UP),
+        (30, Verdict.UNKNOWN),
+        (40, Verdict.UP),
+        (45, Verdict.UNKNOWN),
+        (50, Verdict.DOWN),
+        (60, Verdict.UP),
+    ):
+        evidence = said(evidence, at, 4, verdict)
+        told.append(evidence.sources[2].vouched_us)
+    assert told == [0, 0, 0, 20, 20, 25, 0, 0]
+
+
 def test_the_first_source_of_the_interface_that_spoke_counts() -> None:
     assert detection.interface(GROUP, FRESH) is None
     evidence = said(said(FRESH, 10, 3, Verdict.UP), 11, 4, Verdict.DOWN)

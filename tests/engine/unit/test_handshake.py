@@ -82,6 +82,7 @@ def churn(*renewals: tuple[int, int]) -> bool:
         ([(0, 5), (30, 5), (60, 4)], False),  # counted from zero again: nothing can be said
         ([(0, 0), (60, 0)], False),
         ([(40, 600), (70, 600), (99, 600)], True),
+        ([(0, 0), (30, 300), (60, 513)], False),
     ],
 )
 def test_three_renewals_in_a_minute_with_nothing_received_are_churn(
@@ -124,6 +125,11 @@ def test_never_is_down_when_it_was_tried_long_enough(
     now_us = 1000 * S
     handshake = Handshake(now_us - watched_us, sent_grew_us=now_us if sending else None)
     assert hs.verdict(handshake, now_us) == verdict
+
+
+def test_the_time_base_may_begin_at_zero() -> None:
+    now_us = 15 * S + 1
+    assert hs.verdict(Handshake(0, sent_grew_us=now_us), now_us)[0] is Verdict.DOWN
 
 
 def test_nothing_is_said_before_a_reading_or_of_an_error() -> None:

@@ -104,6 +104,28 @@ def test_silence_is_told_in_the_words_of_the_first_that_knows_nothing(
     assert vouching.silence(policy(sources=LEADING), saying(alerts, query)) == ""
 
 
+def test_a_source_that_knows_nothing_and_says_no_word_is_passed_over() -> None:
+    evidence = saying((UNKNOWN, 1), (UNKNOWN, 1))
+    tracks = [replace(one, report=one.report and replace(one.report, reason="")) for one in evidence.sources]
+    silent = replace(evidence, sources=tuple(tracks))
+    assert vouching.silence(GROUP, silent) == "no source has said anything yet"
+    tracks[3] = evidence.sources[3]
+    assert vouching.silence(GROUP, replace(evidence, sources=tuple(tracks))) == "query says unknown"
+
+
+def test_sources_come_after_the_streams() -> None:
+    later = tuple(replace(one, index=one.index + 1) for one in LEADING)
+    beside = policy(streams=(stream(act=Act.CORROBORATE),), sources=later)
+    assert vouching.up_since_us(beside, saying((UP, 5))) == seconds(5)
+
+
+def test_what_was_vouched_for_before_a_pause_counts() -> None:
+    evidence = saying((UP, 20))
+    tracks = [replace(one, vouched_us=seconds(8)) if one.report else one for one in evidence.sources]
+    paused = replace(evidence, sources=tuple(tracks))
+    assert vouching.up_since_us(GROUP, paused) == seconds(12)
+
+
 def test_a_path_had_its_chance_after_as_many_intervals_as_it_needs_to_rise() -> None:
     evidence = saying((UNKNOWN, 5), (UP, 1))
     assert not vouching.tried(GROUP, evidence, seconds(13) - 1)

@@ -107,6 +107,7 @@ def test_an_older_round_changes_nothing_and_the_newest_may_come_twice() -> None:
     assert window.closed(tally, 1, ProbeResult(LOST, 9), 8, 4) is tally
     again = window.closed(tally, 2, ProbeResult(UNKNOWN, 9), 8, 4)
     assert (again.head, again.known, again.lost) == (2, 0b111, 0b010)
+    assert window.closed(tally, 2, ProbeResult(LOST, 9), 8, 4).lost == 0b011
 
 
 @pytest.mark.parametrize(
