@@ -167,7 +167,7 @@ def write_ended(policy: GroupPolicy, track: SetTrack, event: WriteEnded) -> Driv
         text = event.text or retry.first_text(event.outcome) or "the outcome of a write is unknown"
         return Driven(replace(track, phase=Phase.UNSURE, next_us=until_us, error=text))
     if event.outcome.ok:
-        good = replace(track, phase=Phase.READING, owned=True, written_us=event.at_us, good_since_us=None)
+        good = replace(track, owned=True, written_us=event.at_us, good_since_us=None)
         return _read(good, event.at_us, urgent=True, cause="verify")
     return _write_failed(policy, track, event.outcome, event.at_us)
 
@@ -278,7 +278,7 @@ def _merely_read(track: SetTrack) -> bool:
 def _overtake(track: SetTrack, goal: Goal, now_us: int) -> Driven:
     """A write is under way: a newer epoch asks at once (the reconciler withdraws the older request)."""
     if goal.epoch != track.epoch and goal.writable and goal.desired is not None:
-        return _point(replace(track, epoch=goal.epoch, attempt=0, failures=0), goal, now_us, "newer epoch")
+        return _point(replace(track, attempt=0, failures=0), goal, now_us, "newer epoch")
     return _wait(track, now_us)
 
 
