@@ -88,6 +88,17 @@ def no_wait_for_a_late_write(patch: Patch) -> None:
     patch.setattr(core, "_informed", lambda one, can: replace(informed(one, can), late_write_us=0))
 
 
+def routes_in_place_are_written_again(patch: Patch) -> None:
+    keep = actuation._keep
+
+    def again(policy: Any, track: Any, goal: Any, now_us: int) -> Driven:
+        if track.attempt:
+            return keep(policy, track, goal, now_us)
+        return actuation._point(track, goal, now_us, "again")
+
+    patch.setattr(actuation, "_keep", again)
+
+
 def no_alarm_for_routes_out_of_step(patch: Patch) -> None:
     patch.setattr(alarms, "out_of_step", lambda _policy, _track, _now_us: False)
 
@@ -128,6 +139,7 @@ DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (no_hysteresis, {"I3"}, 12),
     (delete_then_add, {"I19"}, 2),
     (no_wait_for_a_late_write, {"I2"}, 8007),
+    (routes_in_place_are_written_again, {"I10"}, 2),
     (no_alarm_for_routes_out_of_step, {"I8"}, 2),
     (forced_switches_ignored, {"I21"}, 3),
     (rejected_paths_unsaid, {"I22"}, 5),

@@ -18,6 +18,7 @@ FOUND = {
     "a standby that gets worse makes the active path rise": 101632,
     "a session in the middle of a life": 102019,
     "timers of one moment, and a wall clock that steps": 102772,
+    "a read comes in while a write is under way": 106605,
     "killed in the very step of a switch": 109498,
 }
 

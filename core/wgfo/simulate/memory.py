@@ -48,6 +48,8 @@ class SetWatch:
     seen: SetObservation | None = None
     fresh: bool = False
     """Nothing was written since it was read."""
+    writing: bool = False
+    """A write was asked for and has not ended: what is read meanwhile says nothing of what will stand."""
     out_us: int | None = None
 
 

@@ -190,7 +190,7 @@ class GroupWatch:
     def _observed(self, event: Event) -> None:
         assert isinstance(event, SetObserved)
         one = self._m.sets[event.observation.set_id]
-        one.seen, one.fresh = event.observation, True
+        one.seen, one.fresh = event.observation, not one.writing
         self._stand(one)
 
     def _unobserved(self, event: Event) -> None:
@@ -199,7 +199,8 @@ class GroupWatch:
 
     def _written(self, event: Event) -> None:
         assert isinstance(event, WriteEnded)
-        self._m.sets[event.set_id].fresh = False
+        one = self._m.sets[event.set_id]
+        one.fresh = one.writing = False
 
     def _stand(self, one: SetWatch) -> None:
         """Note since when a set is out of step with the desired path."""
@@ -368,7 +369,7 @@ class GroupWatch:
             self._broken("I10", f"{name}, which is in place already")
         if self._blind() and one.seen is not None and not _only_absent(one.seen, decision.path):
             self._broken("I5", f"{name} while nothing is known of any path")
-        one.fresh = False
+        one.fresh, one.writing = False, True
 
     def check_write(self, text: str, change: SetChange) -> None:
         """Check a request that leaves now."""
