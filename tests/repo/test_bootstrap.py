@@ -24,6 +24,7 @@ class Machine:
     def has(self, *names: str, answering: str = "exit 0") -> None:
         for name in names:
             command = self.folder / name
+            command.unlink(missing_ok=True)  # writing through a link would change the real command
             command.write_text(f"#!/bin/sh\n{answering}\n")
             command.chmod(0o755)
 
@@ -111,6 +112,7 @@ def test_where_no_browser_can_be_had_the_remedy_is_named(machine: Machine) -> No
     machine.has("find", answering="echo /usr/lib/libatomic.so.1")
     machine.has("apt-cache", answering="exit 100")
     machine.has("apt-get")
+    machine.has("env", answering="exit 1")  # what runs Playwright's own download
     done = machine.bootstrap("browser")
     assert done.returncode == 1
     assert "put chromium or google-chrome into PATH" in done.stderr
