@@ -25,17 +25,23 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """The names of the tests that failed, by the name of the case; the work is mostly waiting, and shared."""
     where = tmp_path_factory.mktemp("broken")
     names = [case.name for case in CASES]
-    runs = [started(names[part::SHARES], where / f"{part}.xml") for part in range(SHARES)]
-    for run in runs:
-        output, _ = run.communicate(timeout=300)
-        assert run.returncode == 1, output[-3000:]
+    reports = [where / f"{part}.xml" for part in range(SHARES)]
+    runs = [started(names[part::SHARES], report) for part, report in enumerate(reports)]
+    found: dict[str, set[str]] = {}
+    for run, report in zip(runs, reports, strict=True):
+        found |= ended(run, report)
+    return found
+
+
+def ended(run: subprocess.Popen[str], report: Path) -> dict[str, set[str]]:
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 1, output[-3000:]
     found: dict[str, set[str]] = defaultdict(set)
-    for report in sorted(where.glob("*.xml")):
-        for one in ET.parse(report).iter("testcase"):
-            case = one.attrib["classname"].rpartition(".Test")[2]
-            assert one.find("skipped") is None, f"{one.attrib} was skipped"
-            if one.find("failure") is not None or one.find("error") is not None:
-                found[case].add(re.sub(r"\[.*", "", one.attrib["name"]))
+    for one in ET.parse(report).iter("testcase"):
+        case = one.attrib["classname"].rpartition(".Test")[2]
+        assert one.find("skipped") is None, f"{one.attrib} was skipped"
+        if one.find("failure") is not None or one.find("error") is not None:
+            found[case].add(re.sub(r"\[.*", "", one.attrib["name"]))
     return found
 
 
@@ -54,9 +60,15 @@ def started(names: list[str], report: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.name}")
 def test_a_broken_provider_fails_the_tests_of_its_rule_and_no_others(
-    case: Case, failed: dict[str, set[str]]
+    case: Case, failed: dict[str, set[str]], tmp_path: Path
 ) -> None:
-    assert failed[case.name] == case.fails
+    fails = failed[case.name]
+    if (
+        fails != case.fails
+    ):  # eight at once starve each other on a busy machine: what counts is the case alone
+        report = tmp_path / "alone.xml"
+        fails = ended(started([case.name], report), report)[case.name]
+    assert fails == case.fails
     assert {rule_class(name).rule for name in case.fails} == {case.rule}
 
 

@@ -256,7 +256,7 @@ class MemoryProvider:
         ours = [entry for entry in self._of(route_set, standing) if entry.owner == OWNER]
         for entry in ours:
             await permit.write()
-            plain = Entry(entry.prefix, entry.hop, ADMINISTRATOR)
+            plain = Entry(entry.prefix, entry.hop, ADMINISTRATOR, entry.priority)
             sent = self.platform.put_route(route_set.table, plain, entry.revision, self._key)
             await self.request(sent, permit, route_set.table, writes=True)
         return f"{len(ours)} routes belong to {ADMINISTRATOR} now"
