@@ -311,6 +311,29 @@ async def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(
         await until(lambda pid=pid: not runs(pid))
 
 
+async def test_a_command_that_is_given_up_while_it_starts_is_killed_as_well(tmp_path, monkeypatch):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    start = asyncio.create_subprocess_exec
+
+    async def slow_start(*command, **options):
+        process = await start(*command, **options)
+        begun.set()
+        await go_on.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slow_start)
+    pids = tmp_path / "pids"
+    script = 'echo $$ > "$0.new"; mv "$0.new" "$0"; sleep 600'
+    delivery = asyncio.ensure_future(Command(("/bin/sh", "-c", script, str(pids))).deliver(b"{}"))
+    await begun.wait()
+    await until(pids.exists)
+    delivery.cancel()
+    go_on.set()
+    await asyncio.wait({delivery})
+    assert delivery.cancelled()
+    await until(lambda: not runs(pids.read_text().strip()))
+
+
 def runs(pid):
     try:
         with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - /proc does not block

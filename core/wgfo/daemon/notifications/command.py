@@ -32,9 +32,7 @@ class Command:
     async def deliver(self, body: bytes) -> None:
         """Run it to its end; whatever it started is killed with it where it takes too long."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *_SHELL, *self._command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
-            )
+            process = await _started((*_SHELL, *self._command))
         except OSError as error:
             raise NotDelivered(f"no process can be started: {error.strerror}", again=True) from None
         try:
@@ -44,6 +42,21 @@ class Command:
                 await _kill(process)
         if process.returncode:
             raise NotDelivered(_why(process.returncode), again=False)
+
+
+async def _started(command: Sequence[str]) -> Process:
+    """Start it in a session of its own; who is cancelled meanwhile must not leave it running unknown to all."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):
+            await _kill(await starting)
+        raise
 
 
 async def _kill(process: Process) -> None:
