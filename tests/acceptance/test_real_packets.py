@@ -113,8 +113,9 @@ def test_loss_on_the_active_path_alone_is_found(trial: Trial) -> None:
     with trial.broken("loss=40%", active):
         trial.until("the switch", lambda: len(trial.switches) > before, within=45)
     [switch] = trial.switches[before:]
-    assert switch["rule"] == "signal_degrade"
-    assert "loss" in switch["reason"]
+    # Once in some dozens of runs chance alone makes three rounds of nothing: a blackout, found even sooner.
+    assert switch["rule"] in ("signal_degrade", "signal_fail")
+    assert switch["rule"] == "signal_fail" or "loss" in switch["reason"]
 
 
 def test_packets_too_large_for_the_active_path_are_found_while_small_ones_pass(trial: Trial) -> None:

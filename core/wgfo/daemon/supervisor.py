@@ -66,8 +66,11 @@ class Supervisor:
                     await self._live(house)
                 finally:
                     await self._close(house)
-        except* WgfoError as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:  # `except*` wraps what it raises anew before Python 3.11.4
+            said, others = group.split(WgfoError)
+            if said is None or others is not None:
+                raise
+            raise _first(said) from None
 
     async def _live(self, house: House) -> None:
         """Open, then reload whenever asked, until stopped; a start that hangs can be stopped too."""

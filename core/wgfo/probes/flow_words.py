@@ -5,7 +5,7 @@ the others; congestion and bad radio lose some probes of all. The first asks for
 repair than the second, and pings see no difference.
 
 A flow counts as dead when so many of its probes were lost in a row that chance is no explanation: less than
-once in twenty such reports, given what the other flows lose.
+once in a hundred such reports, given what the other flows lose.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wgfo.model import FlowTally
 
 ENOUGH: Final = 3
 """Probes of a flow lost in a row, at least."""
-_CHANCE: Final = 0.05
+_CHANCE: Final = 0.01
 _QUIET: Final = 0.02
 """A share of losses on the other flows below this is not worth a word."""
 _PORTS_SHOWN: Final = 16
