@@ -16,7 +16,7 @@ import pytest
 from tests.lab.bench import Watched
 from tests.support.netns import eventually
 from wgfo.lab import lab, report, state
-from wgfo.lab.enclosure import Enclosure
+from wgfo.lab.enclosure import Enclosure, start_time
 from wgfo.lab.errors import LabError
 from wgfo.lab.topology import PRIMARY, SERVER, TUNNELS, Node
 
@@ -255,3 +255,9 @@ def test_up_is_quick(own_root: Path) -> None:
     began = time.monotonic()
     lab.up("one")
     assert time.monotonic() - began < 15
+
+
+def test_a_process_that_is_dead_and_not_reaped_is_not_there() -> None:
+    with subprocess.Popen(["/bin/true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert start_time(process.pid) is None

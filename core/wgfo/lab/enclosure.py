@@ -37,12 +37,13 @@ _BACKGROUND: Final = f'rm -f {PIDS}/"$0"; "$@" </dev/null >/dev/null 2>&1 & {_AW
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None when it is not there."""
+    """Return when a process started, in clock ticks since boot; None when it is not there, or dead and not reaped."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[START_TIME_FIELD])
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[START_TIME_FIELD])
 
 
 @dataclass(frozen=True, slots=True)
