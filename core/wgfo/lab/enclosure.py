@@ -37,7 +37,7 @@ _BACKGROUND: Final = f'rm -f {PIDS}/"$0"; "$@" </dev/null >/dev/null 2>&1 & {_AW
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None when it is not there, or dead and not reaped."""
+    """Return when a process started, in ticks since boot; None when it is not there, or dead and not reaped."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
