@@ -203,10 +203,10 @@ def test_traffic_escapes_only_from_a_path_that_is_said_down_to_one_that_is_vouch
 
     def hear(path: PathName, verdict: Verdict) -> None:
         now = world.now / SECOND_US
-        passed[path] = (
-            0.0 if verdict is DOWN else passed[path] + (now - since[path] if said[path] is UP else 0)
-        )
-        said[path], since[path] = verdict, now
+        if verdict is not said[path]:
+            vouched = now - since[path] if said[path] is UP else 0
+            passed[path] = 0.0 if verdict is DOWN else passed[path] + vouched
+            said[path], since[path] = verdict, now
         say(world, path, verdict)
 
     def check(_world: World, _event: object, decisions: tuple[object, ...]) -> None:

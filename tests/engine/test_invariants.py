@@ -15,6 +15,7 @@ from wgfo.engine.actuation import in_step
 from wgfo.engine.decisions import Decision, Observe, Point, Rule, Switch
 from wgfo.engine.events import (
     Event,
+    HandshakeRead,
     LayerReported,
     LeaseChanged,
     ObserveFailed,
@@ -37,6 +38,7 @@ from wgfo.model import (
     Absent,
     FailureKind,
     Foreign,
+    HandshakeReport,
     Layer,
     LayerReport,
     Observed,
@@ -94,6 +96,10 @@ class Machine(RuleBasedStateMachine):
             if isinstance(decision, Point | Observe):
                 self.asked[decision.set_id] = decision
         check(self.policy, before, done.state, event, done.decisions)
+        if done.quiet:
+            due = engine.next_deadline_us(self.policy, done.state)
+            assert due is not None
+            assert due >= (engine.next_deadline_us(self.policy, before) or 0)
 
     # --- what can happen -------------------------------------------------------------------------------
 
@@ -130,6 +136,11 @@ class Machine(RuleBasedStateMachine):
             Layer.INTERFACE, verdict, "for the test", "code", discredits=verdict is Verdict.UNKNOWN
         )
         self.step(LayerReported(self.at, path, 1, report))
+
+    @rule(path=st.sampled_from(PATHS), stamp=st.integers(0, 3), sent=st.integers(0, 3))
+    def handshake(self, path: PathName, stamp: int, sent: int) -> None:
+        read = HandshakeReport(stamp, received_bytes=100 * stamp, sent_bytes=100 * sent)
+        self.step(HandshakeRead(self.at, path, 2, read))
 
     @rule(alive=st.sampled_from([True, False, None]))
     def reference(self, alive: bool | None) -> None:
@@ -187,6 +198,7 @@ class Machine(RuleBasedStateMachine):
         assert replayed(self.policy, self.events) == self.decisions, "I12"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(judgement, "calm", lambda *_: False)
+            patch.setattr(engine, "judged_until_us", lambda *_: -1)
             assert replayed(self.policy, self.events) == self.decisions, "the short cut changed a decision"
 
 

@@ -15,17 +15,20 @@ TURNS: Final = 8
 """Turns of the loop between a timer and its Tick: what waits in the sockets is read and stepped first."""
 
 Due = Callable[[Sequence[GroupName]], None]
+Stands = Callable[[GroupName, int], bool]
 
 
 class Deadlines:
     """Calls ``due`` with the groups whose time has come, in configured order.
 
-    A deadline that ``due`` leaves where it is must be armed again.
+    A deadline that ``due`` leaves where it is must be armed again. ``stands`` says whether a group's deadline is
+    still at such a time; one that moved away is armed anew by it, and costs no turns.
     """
 
-    def __init__(self, clock: Clock, due: Due) -> None:
+    def __init__(self, clock: Clock, due: Due, stands: Stands) -> None:
         self._clock = clock
         self._due = due
+        self._stands = stands
         self._heap: list[tuple[int, int, GroupName]] = []
         self._armed: dict[GroupName, int] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
@@ -60,7 +63,21 @@ class Deadlines:
         self._timer_us = self._heap[0][0]
         wait_us = max(0, self._timer_us - self._clock.monotonic_us())
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(wait_us / _US, self._turn, TURNS)
+        self._timer = loop.call_later(wait_us / _US, self._rung)
+
+    def _rung(self) -> None:
+        """Begin the turns if any deadline is where it was when it was armed."""
+        self._timer = self._timer_us = None
+        now_us = self._clock.monotonic_us()
+        due = [group for group in self._pop(now_us) if self._stands(group[1], now_us)]
+        for order, group in due:
+            self._armed[group] = now_us
+            heapq.heappush(self._heap, (now_us, order, group))
+        if due:
+            self._timer_us = now_us
+            self._turn(TURNS)
+        else:
+            self._set_timer()
 
     def _turn(self, left: int) -> None:
         if left > 0:
@@ -69,14 +86,14 @@ class Deadlines:
         self._timer = self._timer_us = None
         groups = self._pop(self._clock.monotonic_us())
         if groups:
-            self._due(groups)
+            self._due([group for _, group in groups])
         self._set_timer()
 
-    def _pop(self, now_us: int) -> list[GroupName]:
+    def _pop(self, now_us: int) -> list[tuple[int, GroupName]]:
         found: list[tuple[int, GroupName]] = []
         while self._heap and self._heap[0][0] <= now_us:
             at_us, order, group = heapq.heappop(self._heap)
             if self._armed.get(group) == at_us:
                 del self._armed[group]
                 found.append((order, group))
-        return [group for _, group in sorted(found)]
+        return sorted(found)

@@ -103,7 +103,7 @@ class Runtime:
         self._stepping = False
         self._last_us = 0
         self._unwell: dict[str, str] = {}
-        self._deadlines = Deadlines(clock, self._due)
+        self._deadlines = Deadlines(clock, self._due, self._stands)
         self.listeners: Sequence[Listener] = ()
         """Called in order after every step."""
         self.carrier: Carrier | None = None
@@ -196,8 +196,9 @@ class Runtime:
         group.state = made.state
         self.steps += 1
         self._tell(name, event, made.decisions, partial(self._report, group))
-        self._arm(group)
-        self._hand_on(group, event, made.decisions)
+        if not made.quiet:
+            self._arm(group)
+            self._hand_on(group, event, made.decisions)
 
     def _tell(
         self,
@@ -285,6 +286,17 @@ class Runtime:
         if at_us is not None:
             at_us = max(at_us, group.ticked_us + RETICK_US)
             self._deadlines.arm(group.policy.name, group.order, at_us)
+
+    def _stands(self, name: GroupName, now_us: int) -> bool:
+        """Whether a group's deadline is still at such a time; arm it anew where it moved away."""
+        group = self._groups.get(name)
+        if group is None:
+            return False
+        due_us = engine.next_deadline_us(group.policy, group.state)
+        if due_us is not None and max(due_us, group.ticked_us + RETICK_US) <= now_us:
+            return True
+        self._arm(group)
+        return False
 
     def _due(self, names: Sequence[GroupName]) -> None:
         for name in names:

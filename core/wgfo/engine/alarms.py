@@ -32,8 +32,20 @@ class Holding:
 
 def holding(policy: GroupPolicy, state: GroupState, now_us: int) -> dict[AlarmName, Holding]:
     """Return the alarms that hold."""
-    found = ((name, check(policy, state, now_us)) for name, check in CHECKS.items())
+    checks = CHECKS if any(map(_untidy, state.sets)) else NOT_OF_ROUTES
+    found = [(name, check(policy, state, now_us)) for name, check in checks.items()]
     return {name: alarm for name, alarm in found if alarm is not None}
+
+
+def _untidy(track: SetTrack) -> bool:
+    """Whether any alarm of the routes could be about this set; it changes the cost of a step, never its result."""
+    shadowed = track.observation is not None and track.observation.shadows
+    return bool(
+        track.out_since_us is not None
+        or track.drift_us is not None
+        or track.hold is not Hold.NONE
+        or shadowed
+    )
 
 
 def grace_us(policy: GroupPolicy) -> int:
@@ -170,7 +182,7 @@ def _forced_path_down(_policy: GroupPolicy, state: GroupState, _now_us: int) -> 
 def _background_loss(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:
     """Quality that no switch can mend, or that is not bad enough for one."""
     notes = [note for path in policy.paths for note in _quality(policy, state, path.name, now_us)]
-    every = all(_lossy(policy, state, path.name) for path in policy.paths if path.visible)
+    every = bool(notes) and all(_lossy(policy, state, path.name) for path in policy.paths if path.visible)
     return Holding("; ".join(notes), page=every) if notes else None
 
 
@@ -183,6 +195,9 @@ def _quality(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int
     judged = state.judgements[name]
     if judged.state in (PathState.DOWN, PathState.UNKNOWN) or judged.remote_dark:
         return []
+    losing = detection.losing(policy, state.evidence[name])
+    if not judged.live and not losing and policy.latency.median_us is None:
+        return []
     scene = scene_of(policy, state, now_us)
     notes = []
     if judged.live and judged.fault is not None and judged.fault.rule is not FaultRule.LATENCY:
@@ -190,7 +205,7 @@ def _quality(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int
     slow = faults.latency_fault(scene, name)
     if slow is not None:
         notes.append(f"{name}: {slow.reason}")
-    if not detection.losing(policy, state.evidence[name]):
+    if not losing:
         return notes
     unreachable = _unreachable(policy, state, name)
     if unreachable:
@@ -271,3 +286,15 @@ CHECKS: Final[Mapping[AlarmName, Check]] = {
     AlarmName.SERVICE_DOWN: _service_down,
     AlarmName.CONTACT_LOST: _contact_lost,
 }
+
+OF_ROUTES: Final = frozenset(
+    {
+        AlarmName.PARTIAL,
+        AlarmName.DRIFT,
+        AlarmName.CONTENDED,
+        AlarmName.SHADOWED,
+        AlarmName.FOREIGN_ROUTE,
+        AlarmName.ASYMMETRIC,
+    }
+)
+NOT_OF_ROUTES: Final = {name: check for name, check in CHECKS.items() if name not in OF_ROUTES}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wgfo.engine import alarms, damping, detection, vouching
 from wgfo.engine import handshake as hs
+from wgfo.engine.faults import FaultRule
+from wgfo.engine.judgement import Judgement
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.state import GroupState
 from wgfo.model import PathName
+
+FOREVER_US: Final = 1 << 62
+"""Where nothing waits."""
+COUNTING: Final = frozenset({FaultRule.LOSS, FaultRule.LATENCY, FaultRule.HANDSHAKE})
+"""Faults whose proof, reason or time is another one at another moment."""
 
 
 def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
@@ -26,6 +35,31 @@ def choice_is_due(policy: GroupPolicy, before: GroupState, now_us: int) -> bool:
     """Whether the mere passing of time, since the state before, may have changed which path is chosen."""
     times = [at_us for at_us in _choice_us(policy, before) if at_us > before.at_us]
     return any(at_us <= now_us for at_us in (*times, *_ends_us(before)))
+
+
+def judged_until_us(policy: GroupPolicy, state: GroupState) -> int:
+    """Return until when what was just judged to be as before is judged the same by the same evidence.
+
+    -1 where the next moment may be another: while a fault holds whose proof or reason counts on, and where
+    sources lead.
+    """
+    if policy.leading or any(one.live and _counts_on(one) for one in state.judgements.values()):
+        return -1
+    times = _evidence_us(policy, state)
+    times += [hs.idle_us(one.handshake) for one in state.evidence.values()]
+    return min((at_us for at_us in times if at_us > state.at_us), default=FOREVER_US)
+
+
+def _counts_on(judged: Judgement) -> bool:
+    return judged.fault is None or judged.fault.rule in COUNTING
+
+
+def quiet_until_us(policy: GroupPolicy, state: GroupState) -> int:
+    """Return until when neither routes, requests nor the choice change by the mere passing of time."""
+    times = [track.next_us for track in state.sets if track.next_us is not None]
+    times += _ends_us(state)
+    times += [at_us for at_us in _choice_us(policy, state) if at_us > state.at_us]
+    return min(times, default=FOREVER_US)
 
 
 def _ends_us(state: GroupState) -> list[int]:

@@ -15,10 +15,10 @@ from wgfo.engine import handshake as hs
 from wgfo.engine import window
 from wgfo.engine.events import HandshakeRead, LayerReported, RoundClosed
 from wgfo.engine.handshake import Handshake
-from wgfo.engine.policy import STALL_INTERVALS, Act, GroupPolicy, PathPolicy, StreamPolicy
+from wgfo.engine.policy import STALL_INTERVALS, GroupPolicy, PathPolicy, StreamPolicy
 from wgfo.engine.values import replace
 from wgfo.engine.window import Tally
-from wgfo.model import Layer, LayerReport, Verdict
+from wgfo.model import LayerReport, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +129,16 @@ def rounds_in(stream: StreamPolicy, span_us: int) -> int:
 
 def interface(policy: GroupPolicy, evidence: PathEvidence) -> SourceTrack | None:
     """Return what the interface layer's first source said, if there is one and it spoke."""
-    for source, track in zip(policy.sources, evidence.sources, strict=True):
-        if source.layer is Layer.INTERFACE and track.report is not None:
-            return track
+    for place in policy.link_places:
+        if evidence.sources[place].report is not None:
+            return evidence.sources[place]
     return None
 
 
 def alone_sources(policy: GroupPolicy, evidence: PathEvidence) -> tuple[SourceTrack, ...]:
     """Return what the data plane's sources said that may decide on their own (``act = "alone"``)."""
-    return tuple(
-        track
-        for source, track in zip(policy.sources, evidence.sources, strict=True)
-        if source.layer is Layer.DATAPLANE and source.act is Act.ALONE and track.report is not None
-    )
+    tracks = [evidence.sources[place] for place in policy.alone_places]
+    return tuple([track for track in tracks if track.report is not None])
 
 
 def discredited(policy: GroupPolicy, evidence: PathEvidence) -> bool:

@@ -8,11 +8,13 @@ clock, no I/O and no randomness: the same policy and events give the same decisi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from wgfo.engine import actuation, alarms, damping, judgement, requests, selection, start
+from wgfo.engine import handshake as hs
 from wgfo.engine.damping import Damping
-from wgfo.engine.deadlines import choice_is_due, next_deadline_us
+from wgfo.engine.deadlines import choice_is_due, judged_until_us, next_deadline_us, quiet_until_us
 from wgfo.engine.decisions import AlarmCleared, AlarmName, AlarmRaised, Decision, PathChanged
 from wgfo.engine.describe import report
 from wgfo.engine.detection import nothing_yet
@@ -45,7 +47,7 @@ from wgfo.engine.state import (
     situation_of,
 )
 from wgfo.engine.values import replace
-from wgfo.model import PathName, PathState, RouteSetId
+from wgfo.model import PathName, PathState
 
 __all__ = [
     "GroupState",
@@ -87,6 +89,10 @@ def step(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     """
     _check(policy, state, event)
     taken = TAKERS[type(event)](policy, state, event)
+    if event.at_us < state.quiet_until_us and isinstance(event, EVIDENCE_ALONE):
+        quiet = _quiet(policy, state, taken.state, event)
+        if quiet is not None:
+            return quiet
     return _settle(policy, state, taken, event)
 
 
@@ -95,22 +101,15 @@ def _check(policy: GroupPolicy, state: GroupState, event: Event) -> None:
         raise RefusedEvent(f"event at {event.at_us} µs, but the group is at {state.at_us} µs already")
     if state.started == isinstance(event, SessionStarted):
         raise RefusedEvent("a session starts once, with its first event")
-    if isinstance(event, RoundClosed | LayerReported | HandshakeRead) and event.path not in state.evidence:
+    check = NAMES_CHECKED.get(type(event))
+    if check is not None:
+        check(policy, event)
+    if isinstance(event, NAMING_A_PATH) and event.path not in state.evidence:
         raise RefusedEvent(f"group {policy.name} has no path {event.path!r}")
-    if isinstance(event, RoundClosed):
-        _check_round(policy, event)
-    if isinstance(event, LayerReported | HandshakeRead):
-        place = event.source - len(policy.streams)
-        if not 0 <= place < len(policy.sources):
-            raise RefusedEvent(f"group {policy.name} has no source {event.source}")
-    if isinstance(event, ServiceClosed) and not 0 <= event.service < len(policy.services):
-        raise RefusedEvent(f"group {policy.name} has no service {event.service}")
-    set_id = _set_id(event)
-    if set_id is not None and all(one.id != set_id for one in policy.sets):
-        raise RefusedEvent(f"group {policy.name} has no route set {set_id!r}")
 
 
-def _check_round(policy: GroupPolicy, event: RoundClosed) -> None:
+def _check_round(policy: GroupPolicy, event: Event) -> None:
+    assert isinstance(event, RoundClosed)
     if not 0 <= event.stream < len(policy.streams):
         raise RefusedEvent(f"group {policy.name} has no stream {event.stream}")
     expected = len(policy.streams[event.stream].targets)
@@ -120,14 +119,38 @@ def _check_round(policy: GroupPolicy, event: RoundClosed) -> None:
         )
 
 
-def _set_id(event: Event) -> RouteSetId | None:
-    if isinstance(event, SetObserved):
-        return event.observation.set_id
-    if isinstance(event, ObserveFailed | SetChanged | WriteEnded):
-        return event.set_id
-    return None
+def _check_report(policy: GroupPolicy, event: Event) -> None:
+    assert isinstance(event, LayerReported | HandshakeRead)
+    place = event.source - len(policy.streams)
+    if not 0 <= place < len(policy.sources):
+        raise RefusedEvent(f"group {policy.name} has no source {event.source}")
 
 
+def _check_service(policy: GroupPolicy, event: Event) -> None:
+    assert isinstance(event, ServiceClosed)
+    if not 0 <= event.service < len(policy.services):
+        raise RefusedEvent(f"group {policy.name} has no service {event.service}")
+
+
+def _check_set(policy: GroupPolicy, event: Event) -> None:
+    assert isinstance(event, SetObserved | ObserveFailed | SetChanged | WriteEnded)
+    set_id = event.observation.set_id if isinstance(event, SetObserved) else event.set_id
+    if all(one.id != set_id for one in policy.sets):
+        raise RefusedEvent(f"group {policy.name} has no route set {set_id!r}")
+
+
+NAMES_CHECKED: Final[Mapping[type, Callable[[GroupPolicy, Event], None]]] = {
+    RoundClosed: _check_round,
+    LayerReported: _check_report,
+    HandshakeRead: _check_report,
+    ServiceClosed: _check_service,
+    SetObserved: _check_set,
+    ObserveFailed: _check_set,
+    SetChanged: _check_set,
+    WriteEnded: _check_set,
+}
+"""Events that name something which the group must have."""
+NAMING_A_PATH: Final = (RoundClosed, LayerReported, HandshakeRead)
 EVIDENCE_ALONE: Final = (RoundClosed, ReferenceClosed, HandshakeRead)
 """Events that by themselves change neither routes, requests nor the time that is waited for."""
 CALM_KEEPING: Final = (*EVIDENCE_ALONE, SetObserved, ObserveFailed, SetChanged, WriteEnded, ServiceClosed)
@@ -136,9 +159,33 @@ CALM_KEEPING: Final = (*EVIDENCE_ALONE, SetObserved, ObserveFailed, SetChanged, 
 # --- what follows from it ---------------------------------------------------------------------------------
 
 
+def _quiet(policy: GroupPolicy, before: GroupState, state: GroupState, event: Event) -> Step | None:
+    """Return the step of evidence from which nothing follows; None where something may.
+
+    Nearly every event of a healthy group is of this kind. It changes the cost of a step, never its result: what
+    ``_settle`` would ask is known to be as it was, until ``quiet_until_us``.
+    """
+    if isinstance(event, ReferenceClosed):
+        same = state.reference is before.reference
+        return Step(replace(state, at_us=event.at_us), (), quiet=True) if same else None
+    assert isinstance(event, RoundClosed | HandshakeRead)
+    old = before.judgements[event.path]
+    if not judgement.calm(policy, state.evidence[event.path], old):
+        return None
+    if isinstance(event, HandshakeRead):
+        known, told = (one.evidence[event.path].handshake for one in (before, state))
+        return Step(replace(state, at_us=event.at_us), (), quiet=hs.lasts(known, told))
+    judged = judgement.calm_after(scene_of(policy, state, event.at_us), old, event)
+    first = before.evidence[event.path].streams[event.stream].closed_us < 0
+    if first or judged.restore is not old.restore:
+        return None
+    judgements = {**before.judgements, event.path: judged}
+    return Step(replace(state, at_us=event.at_us, judgements=judgements), (), quiet=True)
+
+
 def _settle(policy: GroupPolicy, before: GroupState, taken: Step, event: Event) -> Step:
     """Run the machines after an event was taken in, each once, in order."""
-    judged = _judge(policy, taken.state, event)
+    judged = _judge(policy, before, taken.state, event)
     state, decisions = judged.state, taken.decisions + judged.decisions
     thawed = state.isolated is not taken.state.isolated
     alone = isinstance(event, EVIDENCE_ALONE)
@@ -152,7 +199,7 @@ def _settle(policy: GroupPolicy, before: GroupState, taken: Step, event: Event) 
         state = after.state
         decisions += after.decisions
     if evidence_alone and not decisions and _untroubled(policy, state):
-        return Step(state, decisions)
+        return Step(_resting(policy, state), decisions)
     after = _alarm(policy, state, event.at_us)
     return Step(after.state, decisions + after.decisions)
 
@@ -199,16 +246,31 @@ def _untroubled(policy: GroupPolicy, state: GroupState) -> bool:
     )
 
 
-def _judge(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
+def _resting(policy: GroupPolicy, state: GroupState) -> GroupState:
+    """Note until when an untroubled group is quiet."""
+    if not state.chosen or policy.leading:
+        return state
+    return replace(state, quiet_until_us=quiet_until_us(policy, state))
+
+
+def _judge(policy: GroupPolicy, before: GroupState, state: GroupState, event: Event) -> Step:
+    """Judge every path, or leave it where nothing is new: the cost is another one, never the result."""
+    old = state.judgements
+    isolated = is_isolated(policy, state)
+    if state.evidence is before.evidence and event.at_us < before.judged_until_us:
+        return Step(replace(state, at_us=event.at_us, isolated=isolated, quiet_until_us=-1), ())
     closed = event if isinstance(event, RoundClosed) else None
-    before = state.judgements
     alone = isinstance(event, CALM_KEEPING)
-    after = judgement.judge(scene_of(policy, state, event.at_us), before, closed, evidence_alone=alone)
-    state = replace(state, at_us=event.at_us, judgements=after, isolated=is_isolated(policy, state))
+    after = judgement.judge(scene_of(policy, state, event.at_us), old, closed, evidence_alone=alone)
+    state = replace(
+        state, at_us=event.at_us, judgements=after, isolated=isolated, judged_until_us=-1, quiet_until_us=-1
+    )
+    if after == old:
+        return Step(replace(state, judgements=old, judged_until_us=judged_until_us(policy, state)), ())
     changed = tuple(
-        _path_changed(event.at_us, name, before[name], judged)
+        _path_changed(event.at_us, name, old[name], judged)
         for name, judged in after.items()
-        if judged.state is not before[name].state
+        if judged.state is not old[name].state
     )
     return Step(state, changed)
 

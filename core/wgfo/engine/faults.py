@@ -64,9 +64,9 @@ class Fault:
         return PathState.DOWN if self.rule in DOWN_RULES else PathState.DEGRADED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scene:
-    """The evidence of all paths of a group, by name, in order of preference."""
+    """The evidence of all paths of a group, by name, in order of preference; made anew, and kept by nobody."""
 
     policy: GroupPolicy
     evidence: Mapping[PathName, PathEvidence]
@@ -328,7 +328,7 @@ _HANDSHAKE_WORDS: Final = {
 # --- faults that degrade a path ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Comparison:
     """What a path lost over the loss window, and by how much more than another path."""
 

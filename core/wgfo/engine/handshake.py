@@ -119,6 +119,17 @@ def expiry_us(handshake: Handshake) -> int | None:
     return since + (HANDSHAKE_EXPIRED_US if handshake.stamp else NEVER_WITHIN_US) + 1
 
 
+def idle_us(handshake: Handshake) -> int:
+    """Return when ``sending`` ends if nothing more is sent; -1 where nothing was."""
+    return -1 if handshake.sent_grew_us is None else handshake.sent_grew_us + SENDING_WITHIN_US + 1
+
+
+def lasts(known: Handshake, told: Handshake) -> bool:
+    """Whether the verdict lasts no less long after one more reading."""
+    known_us, told_us = expiry_us(known), expiry_us(told)
+    return known_us is not None and told_us is not None and told_us >= known_us
+
+
 def _never(handshake: Handshake, now_us: int) -> tuple[Verdict, str]:
     watched_us = now_us - (handshake.first_us or 0)
     if sending(handshake, now_us) and watched_us > NEVER_WITHIN_US:

@@ -129,7 +129,7 @@ def judge(
         closed = event if event is not None and event.path == path.name else None
         old = before[path.name]
         if evidence_alone and calm(scene.policy, scene.evidence[path.name], old):
-            after[path.name] = old if closed is None else _calm_after(scene, old, closed)
+            after[path.name] = old if closed is None else calm_after(scene, old, closed)
         else:
             after[path.name] = _judge_path(scene, path, before, closed)
     return after
@@ -154,7 +154,8 @@ def calm(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -> bool
     )
 
 
-def _calm_after(scene: Scene, old: Judgement, event: RoundClosed) -> Judgement:
+def calm_after(scene: Scene, old: Judgement, event: RoundClosed) -> Judgement:
+    """Return the judgement of a calm path after one more round."""
     clean = _clean_after(scene, old.clean, event)
     restore = old.restore
     if restore is not Restore.GOOD or clean == old.clean:
@@ -258,14 +259,14 @@ def _clean_after(scene: Scene, clean: int, event: RoundClosed) -> int:
 
 
 def _round_kind(scene: Scene, stream: StreamPolicy, event: RoundClosed) -> Outcome:
-    results = event.results
-    if not results:
+    if not event.results:
         return event.anchor.outcome if event.anchor is not None else Outcome.UNKNOWN
-    if any(_own_loss(scene, stream, event, place, result) for place, result in enumerate(results)):
+    told = {result.outcome for result in event.results}
+    if told == {Outcome.OK}:
+        return Outcome.OK
+    if any(_own_loss(scene, stream, event, place, one) for place, one in enumerate(event.results)):
         return Outcome.LOST
-    answered = any(result.outcome is Outcome.OK for result in results)
-    unknown = any(result.outcome in (Outcome.UNKNOWN, Outcome.TOO_BIG) for result in results)
-    return Outcome.OK if answered and not unknown else Outcome.UNKNOWN
+    return Outcome.OK if told <= {Outcome.OK, Outcome.LOST} and Outcome.OK in told else Outcome.UNKNOWN
 
 
 def _own_loss(

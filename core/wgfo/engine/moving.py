@@ -6,7 +6,7 @@ epoch; it ends the overrides that it contradicts, counts towards damping, and re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wgfo.engine import damping, requests, selection, start
 from wgfo.engine.decisions import Decision, Established, Rule, Switch
@@ -18,12 +18,13 @@ from wgfo.engine.values import replace
 from wgfo.model import PathName
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The state after an event, and what is asked for."""
 
     state: GroupState
     decisions: tuple[Decision, ...]
+    quiet: bool = False
+    """Nothing followed from the event, and no deadline came nearer by it."""
 
 
 def established(state: GroupState, found: start.Found, at_us: int) -> Step:

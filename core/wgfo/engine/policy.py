@@ -184,13 +184,21 @@ class GroupPolicy:
     """The streams of the other classes, which can degrade a path."""
     leading: tuple[EvidenceSource, ...] = field(init=False, compare=False, repr=False)
     """Sources of the data plane that decide because no round does; none where there are base streams."""
+    link_places: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Where among the sources those of the interface layer stand."""
+    alone_places: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Where those of the data plane stand that may decide on their own."""
 
     def __post_init__(self) -> None:
         alone = tuple(stream for stream in self.streams if stream.act is Act.ALONE)
         base = tuple(stream for stream in alone if stream.base)
         object.__setattr__(self, "base_streams", base)
         object.__setattr__(self, "class_streams", tuple(stream for stream in alone if not stream.base))
-        object.__setattr__(self, "leading", () if base else _deciding(self.sources))
+        deciding = tuple(place for place, one in enumerate(self.sources) if _decides(one))
+        object.__setattr__(self, "leading", () if base else tuple(self.sources[place] for place in deciding))
+        object.__setattr__(self, "alone_places", deciding)
+        links = tuple(place for place, one in enumerate(self.sources) if one.layer is Layer.INTERFACE)
+        object.__setattr__(self, "link_places", links)
 
     @property
     def vouch_us(self) -> int:
@@ -211,5 +219,5 @@ class GroupPolicy:
         return next(rank for rank, path in enumerate(self.paths) if path.name == name)
 
 
-def _deciding(sources: tuple[EvidenceSource, ...]) -> tuple[EvidenceSource, ...]:
-    return tuple(one for one in sources if one.layer is Layer.DATAPLANE and one.act is Act.ALONE)
+def _decides(source: EvidenceSource) -> bool:
+    return source.layer is Layer.DATAPLANE and source.act is Act.ALONE

@@ -87,9 +87,9 @@ class Selection:
         return any(o.kind is OverrideKind.LOCKOUT and o.path == path for o in self.overrides)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Situation:
-    """All that the rules may look at."""
+    """All that the rules may look at; made anew in every step, and kept by nobody."""
 
     policy: GroupPolicy
     now_us: int

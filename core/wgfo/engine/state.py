@@ -68,6 +68,10 @@ class GroupState:
     """The present epoch began with an escape."""
     chosen: bool = False
     """The choice was made once more since the last move, so that all its timers run."""
+    judged_until_us: int = -1
+    """Before then the same evidence is judged the same once more; in the past: judge anew."""
+    quiet_until_us: int = -1
+    """Before then evidence that leaves a path calm changes nothing else; in the past: ask every rule."""
 
 
 def scene_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Scene:

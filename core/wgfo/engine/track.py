@@ -76,7 +76,7 @@ class SetTrack:
     """Written since it was read: what was read need not stand any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Goal:
     """What the sets are driven towards. ``writable``: False while nothing may be written."""
 

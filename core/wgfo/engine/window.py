@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from wgfo.engine.values import replace
 from wgfo.model import Outcome, ProbeResult
 
 _SUB_BITS: Final = 3
@@ -54,41 +55,36 @@ def closed(tally: Tally, number: int, result: ProbeResult, capacity: int, rtt_ca
     known = (tally.known << shift) & mask
     lost = (tally.lost << shift) & mask
     if result.outcome is Outcome.OK:
-        return Tally(
+        return replace(
+            tally,
             head=number,
             lost=lost,
             known=known | 1,
+            fails=0,
             good=tally.good + 1,
+            first_lost_us=0,
+            last_lost_us=0,
+            first_lost_round=0,
             last_good_us=result.sent_us,
+            reason="",
             rtts=(tally.rtts + bytes((_bucket(result.rtt_us),)))[-rtt_capacity:],
         )
     if result.outcome is Outcome.LOST:
         running = tally.fails > 0
-        return Tally(
+        return replace(
+            tally,
             head=number,
             lost=lost | 1,
             known=known | 1,
             fails=tally.fails + 1,
+            good=0,
             first_lost_us=tally.first_lost_us if running else result.sent_us,
             last_lost_us=result.sent_us,
             first_lost_round=tally.first_lost_round if running else number,
-            last_good_us=tally.last_good_us,
             reason=result.reason,
             rtts=(tally.rtts + bytes((_LOST_BUCKET,)))[-rtt_capacity:],
         )
-    return Tally(
-        head=number,
-        lost=lost,
-        known=known,
-        fails=tally.fails,
-        good=tally.good,
-        first_lost_us=tally.first_lost_us,
-        last_lost_us=tally.last_lost_us,
-        first_lost_round=tally.first_lost_round,
-        last_good_us=tally.last_good_us,
-        reason=result.reason,
-        rtts=tally.rtts,
-    )
+    return replace(tally, head=number, lost=lost, known=known, reason=result.reason)
 
 
 def condemned(tally: Tally, fall: int, interval_us: int) -> bool:

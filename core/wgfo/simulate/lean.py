@@ -49,7 +49,7 @@ class Lane:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Open:
     """A round under way."""
 

@@ -83,14 +83,17 @@ class VirtualTime(LoopSleep):
 
 
 class _VirtualSelector(selectors.BaseSelector):
-    """Polls the real selector, and instead of waiting for a timer moves the clock to it."""
+    """Polls the real selector, and instead of waiting for a timer moves the clock to it.
+
+    It is not polled while there is no socket but the loop's own, which only ends a wait.
+    """
 
     def __init__(self, clock: VirtualTime) -> None:
         self._real = selectors.DefaultSelector()
         self._clock = clock
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
+        ready = self._real.select(0) if len(self._real.get_map()) > 1 else []
         if ready or timeout == 0:
             return ready
         if timeout is None or self._clock.held:

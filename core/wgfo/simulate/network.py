@@ -75,7 +75,7 @@ class Aim:
     key: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Volley:
     """One round's probes: what they aim at, and when they leave."""
 
