@@ -155,13 +155,14 @@ def _shadowed(_policy: GroupPolicy, state: GroupState, _now_us: int) -> Holding 
 def _asymmetric(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:
     """The halves of a group point at different paths for more than one round."""
     late = any(out_of_step(policy, track, now_us) for track in state.sets)
-    seen = {actuation.observed_path(track): track.policy.provider for track in state.sets}
-    seen.pop(None, None)
-    providers = {track.policy.provider for track in state.sets}
-    if not late or len(seen) < 2 or len(providers) < 2:  # noqa: PLR2004 - two halves on two paths
+    seen = [(track.policy.provider, actuation.observed_path(track)) for track in state.sets]
+    halves = dict.fromkeys((provider, path) for provider, path in seen if path is not None)
+    paths = {path for _, path in halves}
+    providers = {provider for provider, _ in seen}
+    if not late or len(paths) < 2 or len(providers) < 2:  # noqa: PLR2004 - two halves on two paths
         return None
-    halves = ", ".join(f"{provider} on {path}" for path, provider in sorted(seen.items(), key=str))
-    return Holding(f"traffic leaves by one path and returns by another: {halves}")
+    told = ", ".join(f"{provider} on {path}" for provider, path in halves)
+    return Holding(f"traffic leaves by one path and returns by another: {told}")
 
 
 def _flapping(_policy: GroupPolicy, state: GroupState, _now_us: int) -> Holding | None:

@@ -16,7 +16,7 @@ from wgfo.engine.decisions import Decision, SetConverged
 from wgfo.engine.events import Event
 from wgfo.engine.report import GroupReport
 from wgfo.model import GroupName, PathHop, Prefix, SetChange
-from wgfo.simulate.plan import Ask, TroubleKind
+from wgfo.simulate.plan import Ask, DiskState, TroubleKind
 from wgfo.simulate.tables import Landing, TableId
 from wgfo.simulate.timeline import What, clock_text
 from wgfo.simulate.truth import Truth
@@ -105,6 +105,15 @@ class Checker:
         if self._quiet_end:
             for group in self._groups.values():
                 self._stands(group)
+
+    def idle(self) -> bool:
+        """Whether every table stands where it is desired, for as long as the checks of the end ask."""
+        now_us = self._stage.clock.monotonic_us()
+        if now_us - self._last_sent_us < QUIET_US or self._stage.disk.state is not DiskState.GOOD:
+            return False
+        desired = {self.desired(name)[0] for name in self._groups}
+        stands = {self._stage.tables.path(table) for table in self._stage.tables.of} <= desired
+        return stands and not any(group.moved_within(2 * QUIET_US) for group in self._groups.values())
 
     # --- the engine's steps -------------------------------------------------------------------------------
 

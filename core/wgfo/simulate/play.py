@@ -19,7 +19,8 @@ from wgfo.engine.decisions import Decision
 from wgfo.engine.events import Event
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.report import GroupReport
-from wgfo.model import GroupName, PathName, Prefix, SetChange
+from wgfo.engine.state import GroupState
+from wgfo.model import GroupName, PathName, PathState, Prefix, SetChange
 from wgfo.simulate import chance
 from wgfo.simulate.invariants import Checker, Violation
 from wgfo.simulate.life import BOOT_ID, Life
@@ -51,6 +52,8 @@ class Options:
     """Keep every event and decision, for a replay."""
     quiet_end: bool = False
     """All trouble is over long before the end: everything must stand by then."""
+    calm_after_us: int | None = None
+    """From this moment on nothing happens any more: the run may end once everything is at rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,30 @@ class Show:
                 self._at(mishap.at_us, self._suffer, mishap)
         for at_us in self._options.looks_us:
             self._at(at_us, self._look, at_us)
-        await stage.clock.sleep_until_us(stage.end_us)
+        await self._passed()
         self._end()
         await asyncio.sleep(0)
+
+    async def _passed(self) -> None:
+        """Wait for the end of the plan, or for the moment from which on only more of the same would come."""
+        stage, calm_us = self._stage, self._options.calm_after_us
+        if calm_us is not None:
+            await stage.clock.sleep_until_us(stage.begin_us + calm_us)
+            while stage.clock.monotonic_us() + _US < stage.end_us and not self._at_rest():
+                await stage.clock.sleep_until_us(stage.clock.monotonic_us() + _US)
+            if self._at_rest():
+                return
+        await stage.clock.sleep_until_us(stage.end_us)
+
+    def _at_rest(self) -> bool:
+        """Whether every path and route stands, long enough for the checks of the end, and nothing is waited for."""
+        life = self._life
+        if life is None or life.dead or self._stage.plan.lease is not None or not self.checker.idle():
+            return False
+        states = life.core.runtime.states()
+        return bool(states) and all(
+            one.name in states and rests(one.policy, states[one.name]) for one in self._setup.groups
+        )
 
     def _announce(self) -> None:
         """Have the story say when faults and troubles begin and end."""
@@ -297,6 +321,16 @@ SUFFERING: Final[Mapping[MishapKind, Callable[[Show, Mishap], None]]] = {
     MishapKind.WALL_STEP: Show._step_wall,  # noqa: SLF001
     MishapKind.DISK: Show._disk,  # noqa: SLF001
 }
+
+
+def rests(policy: GroupPolicy, state: GroupState) -> bool:
+    """Whether a group's decisions are over unless something happens to it: all is up, and nothing waits."""
+    chosen = state.selection
+    home = chosen.desired == policy.preferred or (chosen.desired is not None and not policy.revertive)
+    up = all(one.state is PathState.UP and not one.live for one in state.judgements.values())
+    return (
+        home and up and not (state.alarms or chosen.overrides or chosen.planned or state.damping.suppressed)
+    )
 
 
 def describe_fault(fault: Fault) -> str:

@@ -158,7 +158,7 @@ MIXED = {"observation": seen(PathHop(A), ABSENT)}
 @pytest.mark.parametrize(
     ("one", "two", "cloud", "told"),
     [
-        (ON_B, ON_B, ON_A, "traffic leaves by one path and returns by another: aws on a, linux on b"),
+        (ON_B, ON_B, ON_A, "traffic leaves by one path and returns by another: linux on b, aws on a"),
         (ON_A, ON_A, ON_B, "traffic leaves by one path and returns by another: linux on a, aws on b"),
         (ON_A, ON_A, ON_A, None),
         (ON_A, ON_A, MIXED, None),
@@ -289,3 +289,26 @@ def test_paths_whose_rounds_stopped_are_named() -> None:
     unseen = replace(GROUP, paths=(PathPolicy(A), PathPolicy(B), PathPolicy(C, visible=False)))
     assert text(AlarmName.CONTACT_LOST, replace(state, evidence=stale), unseen) == told
     assert text(AlarmName.CONTACT_LOST, state) is None
+
+
+# --- what is asked ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"out_since_us": 5},
+        {"drift_us": 5},
+        {"hold": Hold.FOREIGN},
+        {"observation": seen(PathHop(A), shadows=("10.20.0.0/17",))},
+    ],
+)
+def test_alarms_of_the_routes_are_asked_for_where_any_set_is_untidy(trouble: dict[str, object]) -> None:
+    tidy, untidy = sets({"observation": seen(PathHop(A))}, trouble, {})[:2]
+    assert not alarms._untidy(tidy)
+    assert alarms._untidy(untidy)
+
+
+def test_the_other_alarms_are_asked_for_all_the_time() -> None:
+    assert set(alarms.CHECKS) - set(alarms.NOT_OF_ROUTES) == alarms.OF_ROUTES
+    assert list(alarms.NOT_OF_ROUTES) == [name for name in alarms.CHECKS if name not in alarms.OF_ROUTES]

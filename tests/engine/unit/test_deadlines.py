@@ -126,8 +126,63 @@ def test_a_choice_is_due_from_the_end_of_what_it_waits_for(
         assert not deadlines.choice_is_due(GROUP, state, until_us)
 
 
+@pytest.mark.parametrize(
+    ("state", "until_us"),
+    [
+        (IDLE, deadlines.FOREVER_US),
+        (tracks({"next_us": NOW + 9}, {"next_us": NOW + 4}), NOW + 4),
+        (tracks({"next_us": NOW - 4}, {}), NOW - 4),
+        (overridden(None, NOW - 8), NOW - 8),
+        (choosing(planned=Planned(B, NOW + 6)), NOW + 6),
+        (choosing(planned=Planned(B, NOW)), deadlines.FOREVER_US),
+        (closed(NOW - 3), deadlines.FOREVER_US),
+    ],
+)
+def test_a_group_is_quiet_until_routes_requests_or_the_choice_are_due(
+    state: GroupState, until_us: int
+) -> None:
+    assert deadlines.quiet_until_us(GROUP, state) == until_us
+
+
+def faulty(rule: FaultRule | None, *, live: bool = True) -> GroupState:
+    fault = None if rule is None else Fault(rule, "why", 7)
+    return replace(IDLE, judgements={**IDLE.judgements, B: Judgement(live=live, fault=fault)})
+
+
+def sent(grew_us: int) -> GroupState:
+    evidence = replace(IDLE.evidence[B], handshake=Handshake(sent_grew_us=grew_us))
+    return replace(IDLE, evidence={**IDLE.evidence, B: evidence})
+
+
+@pytest.mark.parametrize(
+    ("state", "until_us"),
+    [
+        (IDLE, deadlines.FOREVER_US),
+        (closed(NOW - 3), NOW - 3 + seconds(10) + 1),
+        (closed(NOW - seconds(10) - 1), deadlines.FOREVER_US),
+        (lossy(NOW - 5), NOW - 5 + seconds(7)),
+        (sent(NOW - 4), NOW - 4 + seconds(30) + 1),
+        (sent(NOW - seconds(30) - 1), deadlines.FOREVER_US),
+        (faulty(FaultRule.BLACKOUT), deadlines.FOREVER_US),
+        (faulty(FaultRule.LOSS), -1),
+        (faulty(FaultRule.LATENCY), -1),
+        (faulty(FaultRule.HANDSHAKE), -1),
+        (faulty(FaultRule.LOSS, live=False), deadlines.FOREVER_US),
+        (faulty(None), -1),
+    ],
+)
+def test_the_same_evidence_is_judged_the_same_until_something_in_it_ends(
+    state: GroupState, until_us: int
+) -> None:
+    assert deadlines.judged_until_us(GROUP, state) == until_us
+
+
 ALERTS = EvidenceSource(0, "alerts", Layer.DATAPLANE, Act.ALONE, interval_us=seconds(4))
 LED = policy(paths=(PathPolicy(A), PathPolicy(B), PathPolicy(C)), streams=(), sources=(ALERTS,), rise=3)
+
+
+def test_where_sources_lead_every_moment_is_judged_anew() -> None:
+    assert deadlines.judged_until_us(LED, replace(engine.initial(LED), started=True)) == -1
 
 
 def led(since: int, clean: int = 0, *, live: bool = False, desired: bool = True) -> GroupState:

@@ -9,16 +9,27 @@ import pytest
 
 from tests.engine.unit.story import line
 from tests.engine.world import A, B, PathName, policy, seconds, set_policy
-from wgfo.engine import engine
+from wgfo.engine import detection, engine
 from wgfo.engine.actuation import Phase
-from wgfo.engine.decisions import AlarmName
-from wgfo.engine.events import ReferenceClosed, SessionStarted, StoredGroup, Tick
+from wgfo.engine.decisions import AlarmName, Rule
+from wgfo.engine.events import (
+    Event,
+    HandshakeRead,
+    ReferenceClosed,
+    RoundClosed,
+    SessionStarted,
+    SetChanged,
+    StoredGroup,
+    Tick,
+)
 from wgfo.engine.faults import Fault, FaultRule
+from wgfo.engine.handshake import Handshake
 from wgfo.engine.judgement import Judgement, Restore
-from wgfo.engine.policy import LatencyRule
+from wgfo.engine.moving import Step
+from wgfo.engine.policy import Act, EvidenceSource, LatencyRule
 from wgfo.engine.selection import Planned, Selection, Wait
 from wgfo.engine.state import Alarm, GroupState, Reference
-from wgfo.model import PathHop, PathState, SetObservation
+from wgfo.model import HandshakeReport, Layer, Outcome, PathHop, PathState, ProbeResult, SetObservation
 
 NOW = seconds(100)
 GROUP = policy(sets=(set_policy("one"), set_policy("two")), has_reference=False)
@@ -106,6 +117,110 @@ def test_alarms_are_asked_anew_unless_nothing_is_wrong_anywhere() -> None:
     ):
         assert not engine._untroubled(GROUP, replace(plain, **trouble))
     assert not engine._untroubled(replace(GROUP, latency=LatencyRule(7)), plain)
+
+
+# --- what nothing follows from ----------------------------------------------------------------------------
+
+RESTING = settled(quiet_until_us=NOW + 50, judged_until_us=NOW + 50)
+"""A group of which a round was heard already, at rest."""
+GOOD = ProbeResult(Outcome.OK, NOW, 900)
+
+
+def heard(path: PathName = A) -> GroupState:
+    """Return the resting group with one answered round of a path."""
+    round_ = RoundClosed(NOW, path, 0, 1, (GOOD,) * 3, GOOD)
+    evidence = detection.round_closed(GROUP, RESTING.evidence[path], round_)
+    return replace(RESTING, evidence={**RESTING.evidence, path: evidence})
+
+
+def round_of(answered: str = "ggg", at_us: int = NOW + 5, path: PathName = A) -> RoundClosed:
+    words = {"g": GOOD, "l": replace(GOOD, outcome=Outcome.LOST), "u": replace(GOOD, outcome=Outcome.UNKNOWN)}
+    return RoundClosed(at_us, path, 0, 2, tuple(words[one] for one in answered), GOOD)
+
+
+def test_from_a_good_round_of_a_calm_path_nothing_follows_but_its_count() -> None:
+    done = engine.step(GROUP, heard(), round_of())
+    assert (done.quiet, done.decisions, done.state.at_us) == (True, (), NOW + 5)
+    assert done.state.judgements == {A: replace(UP, clean=8), B: UP}
+    assert done.state.evidence[A].streams[0].targets[0].good == 2
+    assert done.state.quiet_until_us == NOW + 50
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (heard(), round_of("lgg")),
+        (heard(), round_of(at_us=NOW + 50)),
+        (heard(B), round_of()),
+        (replace(heard(), judgements={A: replace(UP, restore=Restore.BAD), B: UP}), round_of()),
+        (replace(heard(), judgements={A: replace(UP, lossy=True), B: UP}), round_of()),
+        (heard(), Tick(NOW + 5)),
+        (heard(), ReferenceClosed(NOW + 5, alive=False)),
+    ],
+)
+def test_every_rule_is_asked_where_anything_may_follow(state: GroupState, event: Event) -> None:
+    assert not engine.step(GROUP, state, event).quiet
+
+
+@pytest.mark.parametrize("alive", [True, None])
+def test_from_a_reference_that_answers_as_before_nothing_follows(alive: bool | None) -> None:
+    done = engine.step(GROUP, heard(), ReferenceClosed(NOW + 5, alive))
+    assert done == Step(replace(heard(), at_us=NOW + 5), (), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("known", "stamp", "quiet"),
+    [
+        (Handshake(first_us=NOW - 9, stamp=7), 7, True),
+        (Handshake(first_us=NOW - 9, stamp=7), 8, True),
+        (Handshake(first_us=NOW - 9, stamp=7), 0, False),
+        (Handshake(), 7, False),
+    ],
+)
+def test_a_handshake_brings_no_deadline_nearer_unless_its_end_does(
+    known: Handshake, stamp: int, quiet: bool
+) -> None:
+    evidence = replace(heard().evidence[A], handshake=known)
+    state = replace(heard(), evidence={**heard().evidence, A: evidence})
+    done = engine.step(GROUP, state, HandshakeRead(NOW + 5, A, 2, HandshakeReport(stamp, 1, 1)))
+    assert (done.quiet, done.decisions, done.state.at_us) == (quiet, (), NOW + 5)
+    assert done.state.evidence[A].handshake.stamp == stamp
+
+
+def test_an_untroubled_group_rests_until_the_next_deadline_that_is_not_of_evidence() -> None:
+    tired = replace(heard(), quiet_until_us=-1, judged_until_us=-1)
+    done = engine.step(GROUP, tired, ReferenceClosed(NOW + 5, alive=True))
+    assert not done.quiet
+    assert done.state.quiet_until_us == NOW + 50
+    first = replace(tired, chosen=False, selection=replace(tired.selection, rule=Rule.REVERT))
+    assert engine._resting(GROUP, first) is first
+    led = replace(GROUP, streams=(), sources=(EvidenceSource(0, "a", Layer.DATAPLANE, Act.ALONE),))
+    assert engine._resting(led, tired) is tired
+
+
+@pytest.mark.parametrize("event", [Tick(NOW + 5), round_of("lgg"), SetChanged(NOW + 5, GROUP.sets[0].id)])
+def test_what_is_no_quiet_evidence_ends_the_rest(event: Event) -> None:
+    assert engine.step(GROUP, heard(), event).state.quiet_until_us == -1
+
+
+def test_the_same_evidence_is_not_judged_again_until_something_in_it_ends() -> None:
+    def judged(event: Event, until_us: int = NOW + 50) -> PathState:
+        wrong = {A: replace(UP, state=PathState.DEGRADED, fault=CUT, clean=12), B: UP}
+        state = replace(heard(), judgements=wrong, judged_until_us=until_us)
+        return engine.step(GROUP, state, event).state.judgements[A].state
+
+    assert judged(Tick(NOW + 5)) is PathState.DEGRADED
+    assert judged(Tick(NOW + 50)) is PathState.UP
+    assert judged(Tick(NOW + 5), -1) is PathState.UP
+    assert judged(round_of("ggg")) is PathState.UP
+
+
+def test_what_was_judged_as_before_stands_until_something_in_it_ends() -> None:
+    event = SetChanged(NOW + 5, GROUP.sets[0].id)
+    done = engine.step(GROUP, replace(heard(), judged_until_us=-1), event)
+    assert done.state.judged_until_us == NOW + 5 * seconds(1) + 1
+    turned = replace(heard(), judged_until_us=-1, judgements={A: replace(UP, lossy=True), B: UP})
+    assert engine.step(GROUP, turned, event).state.judged_until_us == -1
 
 
 # --- timers -----------------------------------------------------------------------------------------------

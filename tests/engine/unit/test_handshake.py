@@ -157,3 +157,27 @@ def test_a_churning_handshake_is_fresh_and_says_what_that_means() -> None:
         Verdict.UP,
         "fresh, but renewed every few seconds with almost nothing received: the data plane is dead",
     )
+
+
+@pytest.mark.parametrize(("grew_us", "idle_us"), [(None, -1), (0, 30 * S + 1), (7, 30 * S + 8)])
+def test_sending_ends_half_a_minute_after_the_last_byte(grew_us: int | None, idle_us: int) -> None:
+    handshake = Handshake(first_us=0, stamp=7, sent_grew_us=grew_us)
+    assert hs.idle_us(handshake) == idle_us
+    if grew_us is not None:
+        assert hs.sending(handshake, idle_us - 1)
+        assert not hs.sending(handshake, idle_us)
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "lasts"),
+    [
+        (FIRST, FIRST, True),
+        (FIRST, Handshake(first_us=101, stamp=7), True),
+        (FIRST, Handshake(first_us=99, stamp=7), False),
+        (FIRST, Handshake(first_us=100, stamp=0), False),
+        (FIRST, Handshake(first_us=100, stamp=7, error="not permitted"), False),
+        (Handshake(), FIRST, False),
+    ],
+)
+def test_a_verdict_lasts_where_its_end_is_no_nearer(known: Handshake, told: Handshake, lasts: bool) -> None:
+    assert hs.lasts(known, told) is lasts
