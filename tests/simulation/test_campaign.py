@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,24 @@ from tests.simulation import soak
 from tests.simulation.soak import Tried
 from wgfo.config.load import of_mapping
 from wgfo.engine.events import RequestKind
-from wgfo.simulate.campaign import World, make
-from wgfo.simulate.plan import FaultKind, MishapKind, TroubleKind
+from wgfo.model import PathName
+from wgfo.simulate.campaign import make
+from wgfo.simulate.defaults import Shape, configuration
+from wgfo.simulate.plan import (
+    Ask,
+    Content,
+    DiskState,
+    Fault,
+    FaultKind,
+    Mishap,
+    MishapKind,
+    Plan,
+    Rewrite,
+    TroubleKind,
+)
 from wgfo.simulate.play import Options, Run, play
 from wgfo.simulate.timeline import What
+from wgfo.simulate.world import World
 
 WORLDS = 24
 DRAWN = 400
@@ -69,6 +84,32 @@ def test_the_lean_prober_makes_the_same_decisions_as_the_daemons_own(seed: int) 
     document = of_mapping(world.configuration)
     whole, lean = (play(world.plan, document, Options(seed, lean=lean)) for lean in (False, True))
     assert decided(whole) == decided(lean)
+
+
+CUT = Fault(FaultKind.CUT, 12 * _S, 300 * _S, (PathName("B"),))
+FORCED = Ask(12 * _S, RequestKind.FORCE, PathName("A"), for_us=200 * _S)
+DRAINED = Ask(12 * _S, RequestKind.SWITCH, PathName("B"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lasted_s"),
+    [
+        ({}, 42),  # forty seconds without a move, since it began
+        ({"faults": (CUT,)}, 120),
+        ({"asks": (FORCED,)}, 120),
+        ({"asks": (DRAINED,)}, 120),
+        ({"rewrites": (Rewrite(30 * _S, Content.FOREIGN),)}, 52),  # twenty seconds without a write
+        ({"mishaps": (Mishap(MishapKind.KILL, 30 * _S, 5 * _S),)}, 76),
+        ({"mishaps": (Mishap(MishapKind.DISK, 30 * _S, 300 * _S, disk=DiskState.FULL),)}, 120),
+    ],
+)
+def test_a_world_ends_early_where_nothing_is_left_to_come(changes: dict[str, Any], lasted_s: int) -> None:
+    plan = Plan(120 * _S, begin=PathName("A"), **changes)
+    shape = Shape(("A", "B"), tables={"linux": ("main",)})
+    document = of_mapping(configuration(shape))
+    run = play(plan, document, Options(lean=True, calm_after_us=10 * _S))
+    assert run.lasted_us // _S == pytest.approx(lasted_s, abs=1)
+    assert play(plan, document, Options(lean=True)).lasted_us == 120 * _S
 
 
 # --- what they are made of --------------------------------------------------------------------------------

@@ -131,6 +131,16 @@ def a_pause_that_does_not_stop_writes(patch: Patch) -> None:
     patch.setattr("wgfo.engine.state.frozen_reason", lambda _situation, _selection: "")
 
 
+def the_first_name_is_preferred(patch: Patch) -> None:
+    sift = selection._sift
+
+    def by_name(*all_of_it: Any) -> Any:
+        rejected, fit = sift(*all_of_it)
+        return rejected, sorted(fit)
+
+    patch.setattr(selection, "_sift", by_name)
+
+
 DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (no_check_of_the_standby, {"I3"}, 36),
     (no_newer_proof, {"I3", "I14"}, 36),
@@ -146,6 +156,7 @@ DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (the_state_of_another_path_is_stored, {"I11"}, 8),
     (no_wait_to_restore, {"I4"}, 45),
     (a_pause_that_does_not_stop_writes, {"I5"}, 46),
+    (the_first_name_is_preferred, {"I15"}, 160),
 ]
 
 

@@ -69,6 +69,8 @@ class Run:
     """Where each table points at the end; None: not at one path."""
     requests: Mapping[str, int]
     policy: GroupPolicy
+    lasted_us: int
+    """Shorter than planned where it ended at rest."""
     records: tuple[Record, ...] = ()
 
 
@@ -189,6 +191,7 @@ class Show:
             {table: stage.tables.path(table) for table in stage.tables.of},
             stage.requests,
             self._setup.groups[0].policy,
+            stage.clock.monotonic_us() - stage.begin_us,
             tuple(self._journal.records),
         )
 
