@@ -14,6 +14,9 @@ _US: Final = 1_000_000
 TURNS: Final = 8
 """Turns of the loop between a timer and its Tick: what waits in the sockets is read and stepped first."""
 
+BUSY_US: Final = -1
+"""Earlier than any deadline: no timer is wanted while the turns go on."""
+
 Due = Callable[[Sequence[GroupName]], None]
 Stands = Callable[[GroupName, int], bool]
 
@@ -67,16 +70,16 @@ class Deadlines:
 
     def _rung(self) -> None:
         """Begin the turns if any deadline is where it was when it was armed."""
-        self._timer = self._timer_us = None
+        self._timer, self._timer_us = None, BUSY_US
         now_us = self._clock.monotonic_us()
         due = [group for group in self._pop(now_us) if self._stands(group[1], now_us)]
         for order, group in due:
             self._armed[group] = now_us
             heapq.heappush(self._heap, (now_us, order, group))
         if due:
-            self._timer_us = now_us
             self._turn(TURNS)
         else:
+            self._timer_us = None
             self._set_timer()
 
     def _turn(self, left: int) -> None:
