@@ -17,19 +17,24 @@ from tests.engine.world import (
     seconds,
     set_policy,
 )
-from wgfo.engine.decisions import Observe, Point, SetConverged
-from wgfo.engine.events import RequestKind, SetObserved, StoredGroup, WriteEnded
+from wgfo.engine.decisions import Observe, PathChanged, Point, SetConverged
+from wgfo.engine.events import LayerReported, RequestKind, SetObserved, StoredGroup, WriteEnded
 from wgfo.engine.policy import SECOND_US, PathPolicy
 from wgfo.model import (
     FailureKind,
     Foreign,
+    Layer,
+    LayerReport,
     Observed,
     PathHop,
+    PathName,
+    PathState,
     Prefix,
     RouteException,
     RouteSetId,
     SetObservation,
     SetOutcome,
+    Verdict,
     WriteFailure,
 )
 
@@ -208,3 +213,30 @@ def test_a_path_that_is_clean_again_is_not_left_for_the_losses_of_its_outage() -
     group = policy(rise=20)
     faults = [Fault((A,), 60, 66), Fault((B,), 40, 50)]
     assert World(group, faults=faults).run(150).switches == []
+
+
+def filtered(world: World, path: PathName, start: float, end: float) -> World:
+    """Have strict reverse-path filtering drop what comes back through a path, and the link probe say so."""
+    drops = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "strict rp_filter", "rp_filter", discredits=True)
+    mended = LayerReport(Layer.INTERFACE, Verdict.UP, "up")
+    world.faults.append(Fault((path,), start, end))
+    for at, report in ((start, drops), (end, mended)):
+        world.at(at, lambda report=report: world.dispatch(LayerReported(world.now, path, 1, report)))
+    return world
+
+
+def test_what_was_lost_under_strict_filtering_moves_nothing_when_that_is_mended() -> None:
+    """Seed 205679: the losses of sixteen seconds came to bear at once, neither as silence nor as loss."""
+    world = filtered(World(), A, 60, 76).run(200)
+    assert world.switches == []
+    assert not [one for one in world.log if isinstance(one, PathChanged) and one.after is PathState.DOWN]
+
+
+def test_what_a_path_answered_before_it_went_dark_as_well_is_no_proof() -> None:
+    """Seed 205679: one path fails, and when it may be left at last the others have been dark for long."""
+    paths = tuple(PathPolicy(path) for path in (A, B, C))
+    dark = [Fault((B, C), 80, 120, targets=TARGETS)]
+    world = World(policy(paths=paths, hold_off_us=30 * SECOND_US), faults=[Fault((A,), 60), *dark])
+    assert world.run(119).switches == []
+    assert world.raised("no_usable_path")
+    assert [(at > 120, target) for at, target, _ in world.run(130).switches] == [(True, B)]

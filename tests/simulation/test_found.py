@@ -20,6 +20,8 @@ FOUND = {
     "timers of one moment, and a wall clock that steps": 102772,
     "a read comes in while a write is under way": 106605,
     "killed in the very step of a switch": 109498,
+    "a Tick of a stalled path comes after a read": 208560,
+    "strict filtering is mended while the site is dark": 205679,
 }
 
 

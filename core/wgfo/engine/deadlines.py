@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wgfo.engine import alarms, damping, detection, vouching
+from wgfo.engine import alarms, damping, detection, judgement, vouching
 from wgfo.engine import handshake as hs
 from wgfo.engine.faults import FaultRule
 from wgfo.engine.judgement import Judgement
@@ -47,7 +47,19 @@ def judged_until_us(policy: GroupPolicy, state: GroupState) -> int:
         return -1
     times = _evidence_us(policy, state)
     times += [hs.idle_us(one.handshake) for one in state.evidence.values()]
-    return min((at_us for at_us in times if at_us > state.at_us), default=FOREVER_US)
+    times = [at_us for at_us in times if at_us > state.at_us] + _unasked_us(policy, state)
+    return min(times, default=FOREVER_US)
+
+
+def _unasked_us(policy: GroupPolicy, state: GroupState) -> list[int]:
+    """Return when calm paths are called stalled, past or not: a calm path may not have been asked."""
+    calm = [
+        evidence
+        for name, evidence in state.evidence.items()
+        if judgement.calm(policy, evidence, state.judgements[name])
+    ]
+    times = (detection.stall_deadline_us(policy, evidence) for evidence in calm)
+    return [at_us for at_us in times if at_us is not None]
 
 
 def _counts_on(judged: Judgement) -> bool:

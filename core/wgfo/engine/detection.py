@@ -18,7 +18,7 @@ from wgfo.engine.handshake import Handshake
 from wgfo.engine.policy import STALL_INTERVALS, GroupPolicy, PathPolicy, StreamPolicy
 from wgfo.engine.values import replace
 from wgfo.engine.window import Tally
-from wgfo.model import LayerReport, Verdict
+from wgfo.model import LayerReport, Outcome, ProbeResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,16 @@ def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed
     streams = (*before, closed, *after)
     flawless = not any(map(_lost_any, streams))
     return PathEvidence(streams, evidence.sources, evidence.handshake, flawless)
+
+
+def doubted(event: RoundClosed) -> RoundClosed:
+    """Return a round that was closed while losses through the path proved nothing: they never will."""
+    results = tuple(_doubted(result) for result in event.results)
+    return replace(event, results=results, anchor=event.anchor and _doubted(event.anchor))
+
+
+def _doubted(result: ProbeResult) -> ProbeResult:
+    return replace(result, outcome=Outcome.UNKNOWN) if result.outcome is Outcome.LOST else result
 
 
 def _lost_any(track: StreamTrack) -> bool:

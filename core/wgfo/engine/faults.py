@@ -138,7 +138,8 @@ def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: 
         return False
     here = scene.evidence[name]
     if fault.rule in (FaultRule.BLACKOUT, FaultRule.NOT_FORWARDING):
-        return any(_shared_rounds(here, there, stream) >= stream.fall for stream in policy.base_streams)
+        shared = any(_shared_rounds(here, there, stream) >= stream.fall for stream in policy.base_streams)
+        return shared and not _dark(policy, there)
     if fault.rule is FaultRule.CLASS:
         return any(
             stream.probe_class in fault.classes and _class_proof(policy, here, there, stream)
@@ -151,6 +152,13 @@ def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: 
     if fault.rule is FaultRule.LATENCY:
         return passes(policy, there) and latency_fault(scene, other) is None
     return _passes_since(scene, there, fault.fault_us)
+
+
+def _dark(policy: GroupPolicy, evidence: PathEvidence) -> bool:
+    """Whether every base target has been silent for so long that what it answered before is of another time."""
+    return all(
+        tally.fails >= stream.fall for stream in policy.base_streams for tally in _tallies(evidence, stream)
+    )
 
 
 def _passes_since(scene: Scene, there: PathEvidence, fault_us: int) -> bool:

@@ -71,8 +71,9 @@ def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
 
 def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     assert isinstance(event, RoundClosed)
-    evidence = detection.round_closed(policy, state.evidence[event.path], event)
-    return Step(_with_evidence(state, event.path, evidence), ())
+    before = state.evidence[event.path]
+    believed = detection.doubted(event) if detection.discredited(policy, before) else event
+    return Step(_with_evidence(state, event.path, detection.round_closed(policy, before, believed)), ())
 
 
 def _layer_reported(policy: GroupPolicy, state: GroupState, event: Event) -> Step:

@@ -43,6 +43,8 @@ EVERY_REPLAY: Final = 8
 """One world of so many is replayed (I12, I16) …"""
 EVERY_COMPARED: Final = 12
 """… and one of so many is played again as its twins are: with its clock unset, with other names (I13, I15)."""
+EVERY_LED: Final = 16
+"""One of so many has no probes of its own, but an observer that leads."""
 PATHS: Final = ("A", "B", "C", "D")
 
 
@@ -101,7 +103,8 @@ def make(seed: int) -> World:
         begin=_begin(luck, shape),
         rtt_us=luck.choice((500, 3_000, 40_000)),
     )
-    return World(seed, plan, _configured(luck, shape))
+    configured = _configured(luck, shape)
+    return World(seed, plan, _led(configured) if seed % EVERY_LED == EVERY_LED - 1 else configured)
 
 
 def _shape(luck: Random) -> Shape:
@@ -145,6 +148,12 @@ def _configured(luck: Random, shape: Shape) -> dict[str, Any]:
         },
     }
     return made
+
+
+def _led(configured: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration in which no packet is sent: an observer elsewhere leads."""
+    configured["group"][0]["probe"] = [{"kind": "observer", "act": "alone"}]
+    return configured
 
 
 def _begin(luck: Random, shape: Shape) -> PathName | Content:

@@ -9,7 +9,7 @@ from typing import Final
 
 from wgfo.engine.decisions import AlarmName
 from wgfo.engine.events import Override
-from wgfo.model import PathName, PathState, RouteSetId, SetObservation
+from wgfo.model import PathName, PathState, RouteSetId, SetObservation, Verdict
 
 MEMORY: Final = 64
 """Rounds of a path that are remembered."""
@@ -31,10 +31,31 @@ class PathWatch:
     rounds: deque[bool] = field(default_factory=lambda: deque(maxlen=MEMORY))
     """Of the base class, known ones: whether anything answered."""
 
+    said: Verdict | None = None
+    """What the leading source last said of it, where one leads."""
+    said_us: int = 0
+    vouched_us: int = 0
+    """How long it had said up before, since it last said down."""
+
     @property
     def silent(self) -> bool:
         """Whether nothing answers through it."""
-        return not any(self.answered.values())
+        return self.said is not Verdict.UP and not any(self.answered.values())
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything was ever told of it."""
+        return self.said is not None or bool(self.answered)
+
+    def hear(self, verdict: Verdict, now_us: int) -> None:
+        """Take in what the leading source says."""
+        if verdict is not self.said:
+            self.vouched_us = 0 if verdict is Verdict.DOWN else self.vouched_for_us(now_us)
+            self.said, self.said_us = verdict, now_us
+
+    def vouched_for_us(self, now_us: int) -> int:
+        """Return how long the leading source has said up, since it last said down."""
+        return self.vouched_us + (now_us - self.said_us if self.said is Verdict.UP else 0)
 
     def dead(self, fall: int) -> bool:
         """Whether the newest ``fall`` known rounds were answered by nobody."""

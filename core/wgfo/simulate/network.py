@@ -59,6 +59,10 @@ _SERVICE: Final = _EVERYTHING - {FaultKind.RP_FILTER} | {
     FaultKind.NOT_FORWARDING,
     FaultKind.REMOTE_DARK,
 }
+_OBSERVED: Final = _SERVICE - {FaultKind.SERVICE, FaultKind.ISOLATED}
+"""Kinds of which an observer elsewhere says that nothing gets through; the rest is too fine for it."""
+_UNHEARD: Final = frozenset({FaultKind.ISOLATED, FaultKind.UNPROBED})
+"""Kinds under which the observer is not heard."""
 _LINK_REASONS: Final = {
     "missing": "the interface does not exist",
     "admin_down": "the interface is administratively down",
@@ -215,6 +219,15 @@ class Network:
                 reason = "strict reverse-path filtering drops what comes back"
                 return LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, reason, "rp_filter", discredits=True)
         return LayerReport(Layer.INTERFACE, Verdict.UP, "up")
+
+    def observed(self, path: PathName, at_us: int) -> LayerReport:
+        """Return what an observer elsewhere says of the path."""
+        kinds = {fault.kind for _, fault in self._holding(path, at_us)}
+        if kinds & _UNHEARD:
+            return LayerReport(Layer.DATAPLANE, Verdict.UNKNOWN, "the observer is not heard")
+        if kinds & _OBSERVED:
+            return LayerReport(Layer.DATAPLANE, Verdict.DOWN, "nothing gets through")
+        return LayerReport(Layer.DATAPLANE, Verdict.UP, "packets get through")
 
     def handshake(self, path: PathName, at_us: int) -> HandshakeReport:
         """Return WireGuard's figures of the path's peer; to be asked in the order of time."""

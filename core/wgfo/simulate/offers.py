@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from wgfo.model import HTTP, SMALL, TCP, Hop, Layer, PathView, ProbeClass, ProbeResult, TableName
 from wgfo.plugin import Mode, ProbeContext, ProbeOffer, Report, Role, RouteOffer, hookimpl
 from wgfo.plugin.manager import Registry, registry_of
+from wgfo.simulate.chance import key
 from wgfo.simulate.network import Volley, aims
 
 if TYPE_CHECKING:
@@ -98,6 +99,29 @@ class HandshakeReader:
         """Nothing to release."""
 
 
+class Observer:
+    """Somebody elsewhere who says whether a path carries traffic: at the start, and then what has changed."""
+
+    def __init__(self, stage: Stage, context: ProbeContext) -> None:
+        self._stage = stage
+        self._path = context.path
+        self._interval_us = context.interval_us or 1_000_000
+
+    async def run(self, emit: Callable[[Report], None]) -> None:
+        """Look at each path at a moment of its own, until cancelled."""
+        clock, said = self._stage.clock, None
+        await clock.sleep_until_us(clock.monotonic_us() + key(self._path.peer or "") % self._interval_us)
+        while True:
+            seen = self._stage.network.observed(self._path.name, clock.monotonic_us())
+            if seen != said:
+                emit(seen)
+                said = seen
+            await clock.sleep_until_us(clock.monotonic_us() + self._interval_us)
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
 class SimulatedPlugin:
     """Offers what happens on a stage."""
 
@@ -106,12 +130,13 @@ class SimulatedPlugin:
 
     @hookimpl
     def wgfo_probe_offers(self) -> Sequence[ProbeOffer]:
-        """Return the portable kinds and both lower layers."""
+        """Return the portable kinds, both lower layers, and an observer."""
         rounds = [self._round_offer(kind, probe_class) for kind, probe_class in CLASSES.items()]
         return [
             *rounds,
             self._push_offer("interface", LinkEvents),
             self._push_offer("handshake", HandshakeReader),
+            self._observer_offer(),
         ]
 
     @hookimpl
@@ -143,6 +168,18 @@ class SimulatedPlugin:
             AnyOptions,
             lambda context, _options: probe(stage, context),
             default_when=_has_interface,
+        )
+
+    def _observer_offer(self) -> ProbeOffer:
+        stage = self._stage
+        return ProbeOffer(
+            "observer",
+            Layer.DATAPLANE,
+            Role.EVIDENCE,
+            Mode.PUSH,
+            AnyOptions,
+            lambda context, _options: Observer(stage, context),
+            default_when=lambda _view: False,
         )
 
     def _route_offer(self, kind: str) -> RouteOffer:

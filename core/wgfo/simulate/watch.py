@@ -22,6 +22,7 @@ from wgfo.engine.decisions import (
 )
 from wgfo.engine.events import (
     Event,
+    LayerReported,
     LeaseChanged,
     ObserveFailed,
     OverrideKind,
@@ -43,6 +44,7 @@ from wgfo.model import (
 )
 from wgfo.simulate.memory import Memory, PathWatch, SetWatch
 from wgfo.simulate.plan import Fault
+from wgfo.simulate.proof import unproved
 from wgfo.simulate.truth import OUTAGES, Truth
 
 _S: Final = 1_000_000
@@ -82,7 +84,7 @@ class GroupWatch:
         self._interval_us = min((one.interval_us for one in setup.policy.base_streams), default=_S)
         self._timeout_us = max((one.timeout_us for one in setup.policy.base_streams), default=_S)
         self._fall = max((one.fall for one in setup.policy.base_streams), default=3)
-        self._pending = list(truth.outages())
+        self._pending = [] if setup.policy.leading else list(truth.outages())
         self._under_way: list[tuple[Fault, PathName | None, int]] = []
         self._moves_us: deque[int] = deque(maxlen=256)
         self._left: tuple[PathName | None, PathName | None] = (None, None)
@@ -178,6 +180,11 @@ class GroupWatch:
             path.rounds.append(alive)
             path.risen += alive
 
+    def _reported(self, event: Event) -> None:
+        assert isinstance(event, LayerReported)
+        if any(one.index == event.source for one in self._policy.leading):
+            self._m.paths[event.path].hear(event.report.verdict, self._now_us)
+
     def _reference(self, event: Event) -> None:
         assert isinstance(event, ReferenceClosed)
         if event.alive is not None:
@@ -248,7 +255,8 @@ class GroupWatch:
         if switch.rule in AUTOMATIC and self._blind():
             self._broken("I5", f"{name} while nothing is known of any path")
         if switch.rule in AUTOMATIC:
-            self._check_proof(switch, name)
+            for text in unproved(self._policy, self._m.paths[switch.target], switch, self._now_us):
+                self._broken("I3", f"{name}{text}")
         if switch.rule in VOLUNTARY:
             self._check_moves(switch, name)
         if switch.rule is Rule.REVERT:
@@ -256,26 +264,6 @@ class GroupWatch:
         if switch.rule in (Rule.SIGNAL_FAIL, Rule.SIGNAL_DEGRADE):
             self._check_difference(switch, name)
         self._check_told(switch, name)
-
-    def _check_proof(self, switch: Switch, name: str) -> None:
-        """I3: the destination was usable for ``rise`` rounds, with an answer newer than the fault."""
-        path = self._m.paths[switch.target]
-        if path.state not in (PathState.UP, PathState.DEGRADED):
-            self._broken("I3", f"{name}, which is {path.state}")
-        if path.risen < self._policy.rise or path.dead(self._fall):
-            self._broken("I3", f"{name}, of which only {path.risen} rounds were answered since it was down")
-        if switch.fault_us is None:
-            return
-        newest_us = max(path.good_us.values(), default=-1)
-        if "median_us" in switch.numbers:
-            return  # nothing was lost: there is no fault to be newer than
-        loss = "loss_percent" in switch.numbers
-        since_us = self._now_us - self._policy.loss.confirm_us if loss else switch.fault_us + 1
-        if newest_us < since_us:
-            ago_us = self._now_us - newest_us
-            self._broken(
-                "I3", f"{name} without proof newer than the fault: the last answer is {ago_us} us old"
-            )
 
     def _check_moves(self, switch: Switch, name: str) -> None:
         """I6: voluntary moves are bounded per window."""
@@ -404,13 +392,13 @@ class GroupWatch:
         if not self._m.lease_held:
             return "the lease is not held"
         dark = all(path.silent for path in self._m.paths.values())
-        heard = any(path.answered for path in self._m.paths.values())
+        heard = any(path.heard for path in self._m.paths.values())
         if dark and heard and self._m.reference_fails >= self._policy.reference_fall:
             return "isolated: nothing answers, the reference neither"
         return ""
 
     def _blind(self) -> bool:
-        return bool(self._policy.streams) and all(
+        return bool(self._policy.streams or self._policy.leading) and all(
             path.state is PathState.UNKNOWN for path in self._m.paths.values()
         )
 
@@ -472,6 +460,7 @@ class GroupWatch:
 TAKERS: Final[Mapping[type, Callable[[GroupWatch, Event], None]]] = {
     SessionStarted: GroupWatch._session,  # noqa: SLF001 - the tables stand beside the class
     RoundClosed: GroupWatch._round,  # noqa: SLF001
+    LayerReported: GroupWatch._reported,  # noqa: SLF001
     ReferenceClosed: GroupWatch._reference,  # noqa: SLF001
     LeaseChanged: GroupWatch._lease,  # noqa: SLF001
     SetObserved: GroupWatch._observed,  # noqa: SLF001

@@ -149,6 +149,10 @@ def faulty(rule: FaultRule | None, *, live: bool = True) -> GroupState:
     return replace(IDLE, judgements={**IDLE.judgements, B: Judgement(live=live, fault=fault)})
 
 
+def calm(state: GroupState) -> GroupState:
+    return replace(state, judgements={**state.judgements, B: Judgement(PathState.UP)})
+
+
 def sent(grew_us: int) -> GroupState:
     evidence = replace(IDLE.evidence[B], handshake=Handshake(sent_grew_us=grew_us))
     return replace(IDLE, evidence={**IDLE.evidence, B: evidence})
@@ -160,6 +164,7 @@ def sent(grew_us: int) -> GroupState:
         (IDLE, deadlines.FOREVER_US),
         (closed(NOW - 3), NOW - 3 + seconds(10) + 1),
         (closed(NOW - seconds(10) - 1), deadlines.FOREVER_US),
+        (calm(closed(NOW - seconds(10) - 1)), NOW),
         (lossy(NOW - 5), NOW - 5 + seconds(7)),
         (sent(NOW - 4), NOW - 4 + seconds(30) + 1),
         (sent(NOW - seconds(30) - 1), deadlines.FOREVER_US),

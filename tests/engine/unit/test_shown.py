@@ -559,7 +559,7 @@ def test_while_routes_cannot_be_written_or_read() -> None:
         set id=aws/cloud/g, provider=aws, table=cloud, prefixes=1, phase=synced, in_sync=True, observed_us=11867500, attempt=1
         set id=linux/main/g, provider=linux, table=main, prefixes=1, phase=backoff, observed_us=4035000, error=403, attempt=1, next_try_us=309000000
         alarm name=partial, since_us=8837501, text=1 of 2 route sets are not on b: linux/main/g (permanent: 403)
-        alarm name=asymmetric, since_us=8837501, text=traffic leaves by one path and returns by another: linux on a, aws on b
+        alarm name=asymmetric, since_us=8837501, text=traffic leaves by one path and returns by another: aws on b, linux on a
         """
     )
 

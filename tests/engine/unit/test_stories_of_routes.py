@@ -714,7 +714,7 @@ def test_two_halves_on_two_paths_are_asymmetric() -> None:
         8.758 observe linux/main/g (urgent): read again
         8.763 point linux/main/g at b epoch 2 attempt 2 (urgent) (owned): retry
         8.838 alarm partial: 1 of 2 route sets are not on b: linux/main/g (503)
-        8.838 alarm asymmetric: traffic leaves by one path and returns by another: linux on a, aws on b
+        8.838 alarm asymmetric: traffic leaves by one path and returns by another: aws on b, linux on a
         10.586 observe linux/main/g (urgent): read again
         10.591 point linux/main/g at b epoch 2 attempt 3 (urgent) (owned): retry
         """
@@ -739,7 +739,7 @@ def test_a_planned_move_of_which_a_half_fails_goes_back() -> None:
         5.920 observe linux/main/g: read again
         5.925 point linux/main/g at b epoch 2 attempt 2 (owned): retry
         6.000 alarm partial: 1 of 2 route sets are not on b: linux/main/g (503)
-        6.000 alarm asymmetric: traffic leaves by one path and returns by another: linux on a, aws on b
+        6.000 alarm asymmetric: traffic leaves by one path and returns by another: aws on b, linux on a
         7.748 observe linux/main/g: read again
         7.753 point linux/main/g at b epoch 2 attempt 3 (owned): retry
         11.382 observe linux/main/g: read again
