@@ -142,7 +142,7 @@ def drawn(worlds: list[World]) -> Iterator[str]:
 NAMED = {
     *(f"{count} paths" for count in (2, 3, 4)),
     *(f"{count} targets" for count in (1, 2, 3)),
-    *("class icmp", "class large", "class tcp"),
+    *("class icmp", "class large", "class tcp", "class observer"),
     *("a reference", "no reference", "a lease"),
     *("a crash at a step", "a crash after a write", "rewritten by another"),
     *(RequestKind.SWITCH, RequestKind.FORCE, RequestKind.LOCKOUT, RequestKind.DRAIN),

@@ -17,7 +17,7 @@ from wgfo.daemon import core
 from wgfo.daemon.lease import LeaseKeeper
 from wgfo.daemon.stored import saved_group
 from wgfo.daemon.writing import Write
-from wgfo.engine import actuation, alarms, engine, faults, judgement, selection
+from wgfo.engine import actuation, alarms, detection, engine, faults, judgement, selection, vouching
 from wgfo.engine.actuation import Driven
 from wgfo.engine.judgement import DOWN, UP, Signal
 from wgfo.engine.selection import Wait
@@ -131,6 +131,14 @@ def a_pause_that_does_not_stop_writes(patch: Patch) -> None:
     patch.setattr("wgfo.engine.state.frozen_reason", lambda _situation, _selection: "")
 
 
+def no_interval_for_the_other_word(patch: Patch) -> None:
+    patch.setattr(vouching, "proves", lambda _policy, _evidence, _fault_us, _now_us: True)
+
+
+def losses_under_strict_filtering_count(patch: Patch) -> None:
+    patch.setattr(detection, "doubted", lambda event: event)
+
+
 def the_first_name_is_preferred(patch: Patch) -> None:
     sift = selection._sift
 
@@ -156,6 +164,8 @@ DEFECTS: list[tuple[Callable[[Patch], None], set[str], int]] = [
     (the_state_of_another_path_is_stored, {"I11"}, 8),
     (no_wait_to_restore, {"I4"}, 45),
     (a_pause_that_does_not_stop_writes, {"I5"}, 46),
+    (no_interval_for_the_other_word, {"I3", "I14"}, 105),
+    (losses_under_strict_filtering_count, {"I14", "I18"}, 36),
     (the_first_name_is_preferred, {"I15"}, 160),
 ]
 

@@ -18,8 +18,8 @@ OUTAGES: Final = frozenset(
     }
 )
 """Kinds that lose everything on their paths while they last."""
-HARMLESS: Final = frozenset({FaultKind.SERVICE, FaultKind.REFERENCE})
-"""Kinds that no probe of a path feels."""
+HARMLESS: Final = frozenset({FaultKind.SERVICE, FaultKind.REFERENCE, FaultKind.RP_FILTER})
+"""Kinds for which no path may be left: no probe of it feels them, or what they lose is known to prove nothing."""
 
 
 class Truth:
