@@ -134,7 +134,7 @@ def drawn(worlds: list[World]) -> Iterator[str]:
         yield from ("a lease" for _ in (plan.lease,) if plan.lease is not None)
         (group,) = world.configuration["group"]
         yield f"{len(group['path'])} paths"
-        yield f"{len(group['probe'][0]['targets'])} targets"
+        yield f"{len(group['probe'][0].get('targets', ()))} targets"
         yield "no reference" if not world.configuration["daemon"] else "a reference"
         yield from (f"class {probe.get('class', probe['kind'])}" for probe in group["probe"])
 
