@@ -51,18 +51,24 @@ def main() -> int:
     print(f"{len(mutants)} mutants; running the tests as they are", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results"
+        _keep_bytecode(scratch)
         inside = [one for one in mutants if one.place != MODULE]
-        if not _in_pytest(inside, results, options.jobs):
+        baseline, ended = _inside(inside, results, options.jobs)
+        if baseline is None or baseline.failed:
             return 1
-        baseline, ended = pickle.loads(results.read_bytes())  # our own child wrote it
-    untold = {one.key for one, verdict in ended if verdict is Verdict.UNTOLD}
-    ended = [one for one in ended if one[1] is not Verdict.UNTOLD]
-    outside = [one for one in mutants if one.place == MODULE or one.key in untold]
-    ended += _followed(
-        trials.trials_from_scratch(baseline, PYTEST, TESTS, outside), len(outside), options.jobs
-    )
+        untold = {one.key for one, verdict in ended if verdict is Verdict.UNTOLD}
+        ended = [one for one in ended if one[1] is not Verdict.UNTOLD]
+        outside = [one for one in mutants if one.place == MODULE or one.key in untold]
+        ended += _outside(baseline, outside, results, options.jobs)
     print(f"{monotonic() - began:.0f} s, {len(baseline.seconds)} tests\n")
     return _told(options.modules, [one for one in ended if one[1] is not Verdict.INVALID])
+
+
+def _keep_bytecode(scratch: str) -> None:
+    """Let the tests be compiled once and not by each child, where nothing may be written beside the sources."""
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = scratch
 
 
 def _options() -> argparse.Namespace:
@@ -79,7 +85,7 @@ def _mutants(name: str) -> Iterable[Mutant]:
     return mutants_of(name, (swap.folder() / f"{name}.py").read_bytes())
 
 
-def _in_pytest(mutants: list[Mutant], results: Path, jobs: int) -> bool:
+def _inside(mutants: list[Mutant], results: Path, jobs: int) -> tuple[Baseline | None, Ended]:
     """Measure the tests and try the mutants of functions, in a child that may import the engine."""
 
     def then(baseline: Baseline, items: dict[str, pytest.Item]) -> None:
@@ -88,19 +94,36 @@ def _in_pytest(mutants: list[Mutant], results: Path, jobs: int) -> bool:
             ended = _followed(trials.Inside(baseline, items, mutants), len(mutants), jobs)
         results.write_bytes(pickle.dumps((baseline, ended)))
 
+    _pytest(trials.Measure(then))
+    if not results.exists():
+        print("the tests could not be run: see make test ARGS=tests/engine")
+        return None, []
+    baseline, ended = pickle.loads(results.read_bytes())  # our own child wrote it
+    for test in baseline.failed:
+        print(f"fails on the engine as it is, so nothing can be told: {test}")
+    return baseline, ended
+
+
+def _outside(baseline: Baseline, mutants: list[Mutant], results: Path, jobs: int) -> Ended:
+    """Try the mutants of constants, tables and defaults, in a child that must not import the engine."""
+
+    def then(session: pytest.Session) -> None:
+        tries = trials.Outside(baseline, session, TESTS, mutants)
+        results.write_bytes(pickle.dumps(_followed(tries, len(mutants), jobs)))
+
+    results.unlink()
+    _pytest(trials.Anew(then))
+    ended: Ended = pickle.loads(results.read_bytes())
+    return ended
+
+
+def _pytest(plugin: object) -> None:
     child = os.fork()
     if not child:
-        pytest.main([*PYTEST, *TESTS], plugins=[trials.Measure(then)])
+        pytest.main([*PYTEST, *TESTS], plugins=[plugin])
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(child, 0)
-    if not results.exists():
-        print("the tests could not be run: see make test ARGS=tests/engine")
-        return False
-    failed = pickle.loads(results.read_bytes())[0].failed
-    for test in failed:
-        print(f"fails on the engine as it is, so nothing can be told: {test}")
-    return not failed
 
 
 def _followed(tries: Iterable[tuple[Mutant, Callable[[], Verdict]]], count: int, jobs: int) -> Ended:

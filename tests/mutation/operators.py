@@ -153,6 +153,10 @@ class _Walk:
             yield from ((place, edit) for one in node.body for edit in self.edits(one))
             defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
             yield from ((MODULE, edit) for one in defaults for edit in self.edits(one))
+        elif isinstance(node, ast.If):
+            conditions = (*self.conditions(node), *self.edits(node.test))
+            inner = (edit for one in (*node.body, *node.orelse) for _, edit in self.statement(one, outer))
+            yield from ((MODULE, edit) for edit in (*conditions, *inner))
         elif not _declares(node):
             yield from ((MODULE, edit) for edit in (*self.edits(node), *self.elements(node)))
 

@@ -56,6 +56,20 @@ def test_statements_are_left_out_and_tables_lose_their_lines() -> None:
 def test_annotations_assertions_and_texts_are_left_alone() -> None:
     assert broken('def f(a: int | None) -> int:\n    """1 + 1"""\n    assert a < 3\n    return a\n') == set()
     assert broken("Event = A | B\n__all__ = ['a', 'b']\n") == set()
+    assert broken("if A:\n    import b\nelse:\n    T = tuple[A, B]\n    t: Final[dict[A, B]] = {}\n") == {
+        "if (not A):"
+    }
+
+
+def test_what_stands_under_a_condition_runs_when_the_module_is_imported() -> None:
+    source = b"if A:\n    def f(a):\n        return a < 3\n"
+    found = [(one.place, one.after) for one in mutants_of("toy", source)]
+    assert found == [
+        (MODULE, "if (not A):"),
+        (MODULE, "return a <= 3"),
+        (MODULE, "return a >= 3"),
+        (MODULE, "return a < 4"),
+    ]
 
 
 def test_a_mutant_names_its_place_and_its_statement() -> None:

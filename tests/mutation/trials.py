@@ -2,13 +2,16 @@
 
 First every test runs once on the engine as it is, which tells its time and the lines that it runs. Then each mutant
 is tried in a forked child: the tests that run its statement, the quick ones first, until one fails.
+
+A mutant of what runs when its module is imported needs a child that has imported nothing of the engine, and asks
+every test.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from mmap import mmap
@@ -54,10 +57,8 @@ class Baseline:
 class FewExamples:
     """A pytest plugin that makes hypothesis quick, the same at every run, and no searcher of small examples."""
 
-    def pytest_configure(self, config: pytest.Config) -> None:
+    def pytest_configure(self) -> None:
         """Come before the tests are imported."""
-        if all("/unit/test_" in one for one in config.args):
-            return  # tables need none, and it takes long to import
         from hypothesis import Phase, settings  # noqa: PLC0415 - pytest wants to be the first to import it
 
         settings.register_profile(
@@ -100,22 +101,20 @@ class Measure(FewExamples):
         return True
 
 
-class Only(FewExamples):
-    """A pytest plugin that keeps the tests of a baseline, in its order, and limits the time of each."""
+class Anew(FewExamples):
+    """A pytest plugin that goes no further than to where the first test would be imported, and hands over there.
 
-    def __init__(self, baseline: Baseline) -> None:
-        self.baseline = baseline
+    All that does not depend on the engine is imported by then: what takes longest, once for all mutants.
+    """
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort out."""
-        found = {item.nodeid: item for item in items}
-        items[:] = [found[test] for test in self.baseline.seconds if test in found]
+    def __init__(self, then: Callable[[pytest.Session], None]) -> None:
+        self.then = then
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Die where the test never ends."""
-        _bounded(self.baseline, item.nodeid)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Collect nothing here: each child does it for itself, with its own engine."""
+        self.then(session)
+        return True
 
 
 class Inside:
@@ -160,26 +159,46 @@ class Inside:
         return Verdict.SURVIVED
 
 
-def trials_from_scratch(
-    baseline: Baseline, options: list[str], tests: Sequence[str], mutants: Iterable[Mutant]
-) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
-    """Yield the trials of mutants of constants: each child imports engine and tests anew."""
-    for mutant in mutants:
-        own = [str(path) for path in Path(tests[0]).glob(f"test_{mutant.module}.py")]
-        yield mutant, partial(_try_from_scratch, baseline, options, [own, list(tests)], mutant)
+class Outside:
+    """The trials of mutants of constants, tables and defaults: each child imports engine and tests anew."""
 
+    def __init__(
+        self, baseline: Baseline, session: pytest.Session, tests: Sequence[str], mutants: Sequence[Mutant]
+    ) -> None:
+        self.baseline = baseline
+        self.session = session
+        self.tests = tests
+        self.mutants = mutants
 
-def _try_from_scratch(
-    baseline: Baseline, options: list[str], stages: list[list[str]], mutant: Mutant
-) -> Verdict:
-    """Ask the module's own table first: to import all the others takes longer than to run them."""
-    compile(mutant.source, mutant.module, "exec")
-    sys.meta_path.insert(0, swap.OnImport(mutant))
-    forks.within(30 * SLACK_S)
-    for tests in filter(None, stages):
-        if pytest.main([*options, *tests, "--exitfirst"], plugins=[Only(baseline)]) != pytest.ExitCode.OK:
-            return Verdict.KILLED
-    return Verdict.SURVIVED
+    def __iter__(self) -> Iterator[tuple[Mutant, Callable[[], Verdict]]]:
+        """Yield a trial for each mutant."""
+        for mutant in self.mutants:
+            yield mutant, partial(self._try, mutant)
+
+    def _try(self, mutant: Mutant) -> Verdict:
+        """Ask the module's own tables first: to import all the others takes longer than to run them."""
+        compile(mutant.source, mutant.module, "exec")
+        sys.meta_path.insert(0, swap.OnImport(mutant))
+        own = [str(path) for path in Path(self.tests[0]).glob(f"test_{mutant.module}.py")]
+        asked: set[str] = set()
+        for tests in filter(None, (own, self.tests)):
+            if not self._pass(tests, asked):
+                return Verdict.KILLED
+        return Verdict.SURVIVED
+
+    def _pass(self, tests: Sequence[str], asked: set[str]) -> bool:
+        """Whether the tests can be imported, and those that were not asked yet pass."""
+        forks.within(30 * SLACK_S)
+        items = {item.nodeid: item for item in self.session.perform_collect(tests)}
+        if self.session.testsfailed:
+            return False
+        for test in self.baseline.seconds:
+            if test in items and test not in asked:
+                asked.add(test)
+                _bounded(self.baseline, test)
+                if not _passes(items[test]):
+                    return False
+        return True
 
 
 def _bounded(baseline: Baseline, test: str) -> None:

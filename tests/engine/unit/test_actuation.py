@@ -100,6 +100,10 @@ def end(
     return change(before, actuation.write_ended(GROUP, before, replace(event, **more)))
 
 
+def test_nothing_is_in_vain_unless_it_is_said() -> None:
+    assert not Goal(A, 3, writable=True, blind=False, urgent=False).futile
+
+
 # --- reads ------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +301,11 @@ def test_a_read_that_differs_after_a_write_is_stale_until_the_settle_time_is_ove
         doubtful: True -> False
         """
     )
+
+
+def test_after_a_write_in_vain_an_escape_does_not_hurry() -> None:
+    before = replace(FULL, written_us=seconds(90), unhurried=False)
+    assert "unhurried: False -> True" in observe(before, AT_B)
 
 
 def test_a_difference_after_convergence_was_made_by_others() -> None:
@@ -1033,6 +1042,7 @@ def test_drift_is_repaired_twice_within_five_minutes_and_then_left() -> None:
         100.000 point linux/main/g at a epoch 3 attempt 1 (owned): switch
         """
     )
+    assert "hold: reported -> none" in drive(replace(drifted, hold=Hold.REPORTED))
     assert drive(drifted, drift=Drift.REPORT) == lines(
         """
         phase: verifying -> held

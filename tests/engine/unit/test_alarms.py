@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engine.unit.test_faults import evidence_of
+from tests.engine.unit.test_faults import evidence_of, long_scene
 from tests.engine.world import ABSENT, A, B, C, policy, seconds, set_policy, stream
 from wgfo.engine import alarms, engine
 from wgfo.engine.actuation import Hold, SetTrack
-from wgfo.engine.decisions import AlarmName
+from wgfo.engine.decisions import AlarmName, AlarmRaised
 from wgfo.engine.events import Override, OverrideKind
 from wgfo.engine.faults import Fault, FaultRule
 from wgfo.engine.judgement import Judgement
@@ -54,6 +54,11 @@ def sets(*changes: dict[str, object]) -> tuple[SetTrack, ...]:
 def seen(hop: Observed, *others: Observed, **more: object) -> SetObservation:
     odd = tuple(RouteException(Prefix("10.0.0.0/8"), one) for one in others)
     return SetObservation(GROUP.sets[0].id, hop, odd, **more)
+
+
+def test_only_what_says_so_pages() -> None:
+    assert not alarms.Holding("text").page
+    assert not AlarmRaised(NOW, AlarmName.DRIFT, "text").page
 
 
 def test_one_round_is_the_grace_of_everything() -> None:
@@ -225,6 +230,24 @@ def test_a_loss_is_measured_by_what_is_known() -> None:
     known = "????????x? ????????o? o"
     assert text(AlarmName.BACKGROUND_LOSS, heard(known), rules) == "a: 1 of 2 probes lost over 10 s"
     assert text(AlarmName.BACKGROUND_LOSS, heard("oxxxoooooo oooooooooo o"), rules) is None
+
+
+def test_a_window_of_one_probe_is_lost_with_it() -> None:
+    short = LossRule(percent=60, window_us=seconds(1))
+    rules = replace(GROUP, loss=short, recover=RecoverRule(percent=50, window_us=seconds(10)))
+    assert text(AlarmName.BACKGROUND_LOSS, heard("x - -"), rules) == "a: 1 of 1 probes lost over 1 s"
+    assert text(AlarmName.BACKGROUND_LOSS, heard("o - -"), rules) is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"), [(50, None), (51, "a: 51 of 101 probes lost over 101 s"), (0, None)]
+)
+def test_the_limit_on_loss_is_exact_over_a_long_window(lost: int, told: str | None) -> None:
+    scene = long_scene(lost)
+    fresh = engine.initial(scene.policy)
+    state = replace(fresh, started=True, at_us=NOW, judgements={A: UP, B: UP}, evidence=scene.evidence)
+    assert text(AlarmName.BACKGROUND_LOSS, state, scene.policy) == told
+    assert alarms._lossy(scene.policy, state, A) is (told is not None)
 
 
 def test_a_path_that_is_down_or_unknown_or_dark_has_no_quality() -> None:

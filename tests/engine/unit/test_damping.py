@@ -12,6 +12,10 @@ HALF_US = 64_000
 RULE = DampingRule(half_life_us=HALF_US, suppress=2000, reuse=750, max_moves=2, max_moves_window_us=10_000)
 
 
+def test_at_first_there_is_no_penalty() -> None:
+    assert Damping() == Damping(penalty=0, at_us=0, suppressed=False, moves_us=())
+
+
 @pytest.mark.parametrize(
     ("penalty", "after_us", "left"),
     [

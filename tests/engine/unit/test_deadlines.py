@@ -144,6 +144,10 @@ def test_a_group_is_quiet_until_routes_requests_or_the_choice_are_due(
     assert deadlines.quiet_until_us(GROUP, state) == until_us
 
 
+def test_forever_is_later_than_any_session_lives() -> None:
+    assert seconds(1000 * 365 * 86_400) < deadlines.FOREVER_US
+
+
 def faulty(rule: FaultRule | None, *, live: bool = True) -> GroupState:
     fault = None if rule is None else Fault(rule, "why", 7)
     return replace(IDLE, judgements={**IDLE.judgements, B: Judgement(live=live, fault=fault)})

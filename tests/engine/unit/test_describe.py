@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engine.unit.test_faults import evidence_of
+from tests.engine.unit.test_faults import evidence_of, long_scene
 from tests.engine.world import A, B, C, PathName, policy, seconds, set_policy, stream
 from wgfo.engine import describe, engine, outlook
 from wgfo.engine.actuation import Phase
@@ -25,10 +25,10 @@ from wgfo.engine.policy import (
     RecoverRule,
 )
 from wgfo.engine.report import GroupState as Told
-from wgfo.engine.report import Mode
+from wgfo.engine.report import Mode, TargetReport, TargetVerdict
 from wgfo.engine.selection import Selection, Wait
 from wgfo.engine.state import Alarm, GroupState
-from wgfo.model import LARGE, Layer, LayerReport, PathHop, PathState, SetObservation, Verdict
+from wgfo.model import LARGE, SMALL, Layer, LayerReport, PathHop, PathState, SetObservation, Verdict
 
 NOW = seconds(100)
 SOURCES = (
@@ -264,6 +264,38 @@ def test_a_bad_class_is_down_and_what_is_not_seen_unknown() -> None:
     assert set(map(str, told.classes.values())) == {"unknown"}
 
 
+def test_a_data_plane_whose_probes_prove_nothing_or_that_nobody_asks_is_unknown() -> None:
+    filtered = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "replies are filtered", discredits=True)
+    evidence = evidence_of(GROUP, "o o o o")
+    doubtful = replace(evidence, sources=(SourceTrack(filtered), *evidence.sources[1:]))
+    state = group(evidence={**group().evidence, A: doubtful})
+    assert engine.report(GROUP, state, NOW).paths[0].layers[Layer.DATAPLANE] is Verdict.UNKNOWN
+    bare = replace(GROUP, streams=(), sources=())
+    assert engine.report(bare, group(bare), NOW).paths[0].layers[Layer.DATAPLANE] is Verdict.UNKNOWN
+
+
+def closed(*times_us: int) -> GroupState:
+    """Return a group whose streams closed their newest rounds through A at these times."""
+    evidence = evidence_of(GROUP, "oox oxo ooo oo")
+    streams = tuple(replace(one, closed_us=at) for one, at in zip(evidence.streams, times_us, strict=True))
+    return group(evidence={**group().evidence, A: replace(evidence, streams=streams)})
+
+
+def test_of_a_stream_whose_rounds_no_longer_close_nothing_is_shown() -> None:
+    late = NOW - seconds(5) - 1
+    told = engine.report(GROUP, closed(late, NOW), NOW).paths[0]
+    assert (told.lost, told.known, told.rtt_us) == (0, 0, None)
+    assert told.classes == {SMALL: Verdict.UNKNOWN, LARGE: Verdict.UP}
+    silent = [TargetReport(one, SMALL, TargetVerdict.UNKNOWN, 0, 0, None) for one in ("t1", "t2", "peer")]
+    assert list(told.targets[:3]) == silent
+    assert [(one.name, one.state, one.known) for one in told.targets[3:]] == [("t1", TargetVerdict.UP, 2)]
+    told = engine.report(GROUP, closed(NOW, late), NOW).paths[0]
+    assert (told.lost, told.known) == (2, 6)
+    assert told.classes == {SMALL: Verdict.UP, LARGE: Verdict.UNKNOWN}
+    assert told.targets[-1] == TargetReport("t1", LARGE, TargetVerdict.UNKNOWN, 0, 0, None)
+    assert [one.known for one in told.targets] == [3, 3, 3, 0]
+
+
 # --- outlook ----------------------------------------------------------------------------------------------
 
 
@@ -310,6 +342,22 @@ def test_a_loss_at_the_limit_keeps_a_path_from_rising(rounds: str, told: bool) -
     loss = "lost 4 of 20 probes over 10 s by itself, must be below 20 %"
     assert (loss in escape) is told
     assert len(escape) == 1 + told
+
+
+@pytest.mark.parametrize(("lost", "told"), [(50, False), (51, True)])
+def test_the_limit_on_a_loss_is_exact_over_a_long_window(lost: int, told: bool) -> None:
+    scene = long_scene(lost, others="x x")
+    rising = Judgement(PathState.DOWN, clean=100)
+    state = replace(engine.initial(scene.policy), evidence=scene.evidence, judgements={A: rising, B: UP})
+    loss = f"lost {lost} of 101 probes over 101 s by itself, must be below 50 %"
+    assert (loss in outlook.outlook(scene.policy, state, NOW)[0].escape) is told
+
+
+def test_too_little_is_known_only_of_a_path_that_is_up_and_not_bad_for_other_reasons() -> None:
+    bad = replace(UP, restore=Restore.BAD, bad_classes=(1,))
+    assert prospects("o o o xx", bad).restore == ("class large must pass 2 times running", WAITING)
+    unsure = Judgement(PathState.DEGRADED, restore=Restore.UNSURE)
+    assert prospects("o o o o", unsure).restore == ("is degraded", WAITING)
 
 
 @pytest.mark.parametrize(

@@ -230,3 +230,12 @@ def test_the_median_pools_the_targets_of_the_streams_that_are_asked() -> None:
         evidence = detection.round_closed(GROUP, evidence, event)
     assert detection.median_rtt_us(evidence, GROUP.base_streams) == 4
     assert detection.median_rtt_us(evidence, ()) is None
+
+
+def test_losses_of_a_round_that_proves_nothing_are_unknown_and_the_rest_stands() -> None:
+    good, big = ProbeResult(Outcome.OK, 5, 7), ProbeResult(Outcome.TOO_BIG, 6)
+    lost, unknown = ProbeResult(Outcome.LOST, 8, reason="why"), ProbeResult(Outcome.UNKNOWN, 8, reason="why")
+    event = RoundClosed(9, A, 0, 3, (good, lost, big), lost)
+    assert detection.doubted(event) == RoundClosed(9, A, 0, 3, (good, unknown, big), unknown)
+    bare = RoundClosed(9, A, 0, 3, (lost,), None)
+    assert detection.doubted(bare) == RoundClosed(9, A, 0, 3, (unknown,), None)

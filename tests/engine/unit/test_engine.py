@@ -15,20 +15,24 @@ from wgfo.engine.decisions import AlarmName, Rule
 from wgfo.engine.events import (
     Event,
     HandshakeRead,
+    ObserveFailed,
     ReferenceClosed,
     RoundClosed,
+    ServiceClosed,
     SessionStarted,
     SetChanged,
+    SetObserved,
     StoredGroup,
     Tick,
+    WriteEnded,
 )
 from wgfo.engine.faults import Fault, FaultRule
 from wgfo.engine.handshake import Handshake
 from wgfo.engine.judgement import Judgement, Restore
 from wgfo.engine.moving import Step
-from wgfo.engine.policy import Act, EvidenceSource, LatencyRule
+from wgfo.engine.policy import Act, EvidenceSource, LatencyRule, PathPolicy, ServicePolicy
 from wgfo.engine.selection import Planned, Selection, Wait
-from wgfo.engine.state import Alarm, GroupState, Reference
+from wgfo.engine.state import Alarm, GroupState, Reference, ServiceTrack
 from wgfo.model import HandshakeReport, Layer, Outcome, PathHop, PathState, ProbeResult, SetObservation
 
 NOW = seconds(100)
@@ -160,6 +164,15 @@ def test_from_a_good_round_of_a_calm_path_nothing_follows_but_its_count() -> Non
 )
 def test_every_rule_is_asked_where_anything_may_follow(state: GroupState, event: Event) -> None:
     assert not engine.step(GROUP, state, event).quiet
+
+
+@pytest.mark.parametrize(("closed_us", "quiet"), [(-1, False), (0, True), (NOW, True)])
+def test_something_may_follow_from_the_first_round_of_a_stream(closed_us: int, quiet: bool) -> None:
+    evidence = heard().evidence[A]
+    [track] = evidence.streams
+    older = replace(evidence, streams=(replace(track, closed_us=closed_us),))
+    state = replace(heard(), evidence={**heard().evidence, A: older})
+    assert engine.step(GROUP, state, round_of()).quiet is quiet
 
 
 @pytest.mark.parametrize("alive", [True, None])
@@ -330,6 +343,86 @@ def test_whatever_waits_for_a_time_is_done_by_the_next_event_too() -> None:
     state = replace(plain, sets=(first, replace(second, converged_epoch=0, next_us=NOW + 5)))
     done = engine.step(GROUP, state, ReferenceClosed(NOW + 5, alive=True))
     assert [line(one).split(" ", 1)[1] for one in done.decisions] == ["converged linux/two/g on a epoch 1"]
+
+
+def on(state: GroupState, path: PathName) -> GroupState:
+    """Return the group with all its routes on a path."""
+    sets = tuple(replace(one, observation=SetObservation(one.policy.id, PathHop(path))) for one in state.sets)
+    return replace(state, sets=sets)
+
+
+FIRST_SET = GROUP.sets[0].id
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ReferenceClosed(NOW + 1, alive=True),
+        HandshakeRead(NOW + 1, A, 2, HandshakeReport(7, 1, 1)),
+        SetObserved(NOW + 1, SetObservation(FIRST_SET, PathHop(A))),
+        ObserveFailed(NOW + 1, FIRST_SET, "unreachable"),
+        SetChanged(NOW + 1, FIRST_SET),
+        WriteEnded(NOW + 1, FIRST_SET, 1, 1, None),
+        ServiceClosed(NOW + 1, 0, alive=True),
+    ],
+)
+def test_what_tells_nothing_new_of_a_calm_path_leaves_it_as_it_was_judged(event: Event) -> None:
+    rules = replace(GROUP, services=(ServicePolicy(0, "http", ("x",)),))
+    state = settled(services=(ServiceTrack(),))
+    assert engine.step(rules, state, event).state.judgements == {A: UP, B: UP}
+    assert engine.step(rules, state, Tick(NOW + 1)).state.judgements[A].restore is Restore.UNSURE
+
+
+REVERTIVE = replace(GROUP, revertive=True, wait_to_restore_us=seconds(60))
+RETURNING = Selection(desired=B, epoch=1, waits={A: Wait(0, NOW + 5 - seconds(60))})
+
+
+def test_a_wait_that_is_over_is_noticed_by_a_round_that_brings_no_news() -> None:
+    state = on(settled(selection=RETURNING), B)
+    early = engine.step(REVERTIVE, state, ReferenceClosed(NOW + 4, alive=True))
+    assert early.state.selection.desired == B
+    done = engine.step(REVERTIVE, state, ReferenceClosed(NOW + 5, alive=True))
+    assert (done.state.selection.desired, done.state.selection.rule) == (A, Rule.REVERT)
+
+
+def test_timers_run_from_the_first_round_after_a_move() -> None:
+    state = on(settled(selection=RETURNING), B)
+    moved = engine.step(REVERTIVE, state, ReferenceClosed(NOW + 5, alive=True)).state
+    after = engine.step(REVERTIVE, moved, ReferenceClosed(NOW + 6, alive=True)).state
+    assert after.selection.waits == {B: Wait(0, NOW + 6)}
+
+
+def test_timers_run_from_the_first_round_of_a_session() -> None:
+    after = engine.step(GROUP, settled(chosen=False), ReferenceClosed(NOW + 1, alive=True)).state
+    assert after.selection.waits == {B: Wait(0, NOW + 1)}
+
+
+def test_what_a_tick_brought_about_is_weighed_by_the_next_round() -> None:
+    planned = Selection(desired=A, epoch=1, waits={B: Wait(0, 7)}, planned=Planned(B, NOW + 9))
+    plain = settled(selection=planned)
+    first, second = plain.sets
+    late = replace(plain, sets=(first, replace(second, converged_epoch=0, next_us=NOW + 5)))
+    written = engine.step(GROUP, late, Tick(NOW + 5))
+    assert [line(one).split(" ", 1)[1] for one in written.decisions] == ["converged linux/two/g on a epoch 1"]
+    after = engine.step(GROUP, written.state, ReferenceClosed(NOW + 6, alive=True)).state
+    assert after.selection.planned is None
+
+
+def test_isolation_is_told_with_the_round_of_the_reference_that_shows_it() -> None:
+    rules = replace(GROUP, has_reference=True)
+    state = settled(reference=Reference(1))
+    dead = engine.step(rules, state, ReferenceClosed(NOW + 1, alive=False)).state
+    assert dead.isolated
+    assert dead.selection.reason == "isolated: nothing answers, the local reference neither"
+    back = engine.step(rules, dead, ReferenceClosed(NOW + 2, alive=True)).state
+    assert not back.isolated
+    assert back.selection.reason == "a is up"
+
+
+def test_a_session_that_begins_at_time_zero_judges_at_once() -> None:
+    rules = replace(GROUP, paths=(PathPolicy(A), PathPolicy(B, visible=False)))
+    state = engine.step(rules, engine.initial(rules), SessionStarted(0)).state
+    assert [one.blind for one in state.judgements.values()] == ["", "not seen from this site"]
 
 
 @pytest.mark.parametrize("path", [A, B])

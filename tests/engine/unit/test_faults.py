@@ -14,8 +14,16 @@ from tests.engine.world import A, B, C, policy, seconds, stream
 from wgfo.engine import faults
 from wgfo.engine.detection import PathEvidence, SourceTrack, nothing_yet
 from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
-from wgfo.engine.handshake import Handshake
-from wgfo.engine.policy import Act, EvidenceSource, GroupPolicy, LatencyRule, LossRule, PathPolicy
+from wgfo.engine.handshake import Handshake, Renewal
+from wgfo.engine.policy import (
+    Act,
+    EvidenceSource,
+    GroupPolicy,
+    LatencyRule,
+    LossRule,
+    PathPolicy,
+    RecoverRule,
+)
 from wgfo.engine.window import Tally
 from wgfo.model import (
     LARGE,
@@ -66,6 +74,24 @@ def scene(a: str = "", b: str = "", c: str = "", rules: GroupPolicy = GROUP, now
     return Scene(
         rules, {name: evidence_of(rules, text, name) for name, text in given if name in names}, now_us
     )
+
+
+def long_scene(lost: int, others: str = "o o", percent: int = 50, rounds: int = 101) -> Scene:
+    """Return a scene in which A lost the newest rounds of a window that is long enough to tell 100 from 101."""
+    window_us = seconds(rounds)
+    rules = policy(
+        paths=(PathPolicy(A), PathPolicy(B)),
+        streams=(stream(targets=("t1",)),),
+        sources=(),
+        loss=LossRule(percent=percent, window_us=window_us, margin=1, confirm_us=seconds(3)),
+        recover=RecoverRule(percent=percent, window_us=window_us),
+    )
+    all_known = (1 << rounds) - 1
+    tally = Tally(head=rounds - 1, lost=(1 << lost) - 1, known=all_known, good=1, last_good_us=NOW)
+    shown = scene("o o", others, rules=rules)
+    mine = shown.evidence[A]
+    mine = replace(mine, streams=(replace(mine.streams[0], targets=(tally,), told=True),), flawless=not lost)
+    return replace(shown, evidence={**shown.evidence, A: mine})
 
 
 def words(fault: Fault | None) -> list[str]:
@@ -176,6 +202,29 @@ def test_a_class_is_proved_by_the_same_targets_in_the_same_rounds(
     assert proved(FaultRule.CLASS, a, b, classes=(ProbeClass("tcp"),)) == ()
 
 
+def test_a_path_that_went_dark_as_well_proves_no_blackout_by_what_it_answered_before() -> None:
+    cut = "oxxxxxxx oxxxxxxx oxxxxxxx"
+    assert proved(FaultRule.BLACKOUT, cut, "oooooxxx ooooooxx oooooooo") == (B,)
+    assert proved(FaultRule.BLACKOUT, cut, "oooooxxx oooooxxx oooooooo") == ()
+
+
+def test_of_several_streams_one_that_answered_is_proof_enough() -> None:
+    two = policy(streams=(stream(targets=("t1",)), stream(1, probe_class=LARGE, targets=("t2",))), sources=())
+    cut = Fault(FaultRule.BLACKOUT, "why", seconds(2))
+    assert faults.proved(scene("oxxx oxxx oxxx oxxx", "oooo oooo xxxx xxxx", rules=two), A, cut) == (B,)
+    assert faults.proved(scene("oxxx oxxx - -", "oooo oooo - -", rules=two), A, cut) == (B,)
+    assert faults.proved(scene("- - oxxx oxxx", "- - oooo oooo", rules=two), A, cut) == (B,)
+    assert faults.proved(scene("oxxx oxxx oxxx oxxx", "oxoo oooo xxxx xxxx", rules=two), A, cut) == ()
+
+
+def test_a_class_is_proved_by_its_own_stream_whatever_the_other_classes_do() -> None:
+    tcp = stream(2, base=False, probe_class=ProbeClass("tcp"), targets=("t1",))
+    rules = replace(GROUP, streams=(*WITH_CLASS, tcp))
+    fault = Fault(FaultRule.CLASS, "why", seconds(2), classes=(LARGE,))
+    shown = scene("o o o xx xx oo oo", "o o o oo oo oo xx", rules=rules)
+    assert faults.proved(shown, A, fault) == (B,)
+
+
 @pytest.mark.parametrize(
     ("b", "paths"),
     [
@@ -258,6 +307,29 @@ def test_a_path_whose_probes_prove_nothing_proves_nothing() -> None:
 def test_every_target_silent_is_a_blackout_or_no_forwarding(a: str, b: str, rule: str | None) -> None:
     fault = faults.down_fault(scene(a, b), A)
     assert (fault.rule.value if fault else None) == rule
+
+
+def test_one_path_that_answers_tells_no_forwarding_from_a_dark_site() -> None:
+    silent = "xxx xxx ooo"
+    for others in (("ooo ooo ooo", silent), (silent, "ooo ooo ooo")):
+        fault = faults.down_fault(scene(silent, *others), A)
+        assert fault is not None
+        assert fault.rule is FaultRule.NOT_FORWARDING
+    assert faults.down_fault(scene(silent, silent, silent), A) is None
+
+
+def test_targets_that_were_never_heard_of_are_not_in_a_blackouts_numbers() -> None:
+    fault = faults.down_fault(scene("xxx ? xxx", "ooo ooo ooo"), A)
+    assert fault is not None
+    assert fault.numbers == {"lost_rounds": 3, "targets": 1}
+
+
+def test_a_stream_without_targets_makes_no_lone_anchor_of_one_that_has_them() -> None:
+    two = policy(streams=(stream(targets=("t1",)), stream(1, targets=(), fall=2)), sources=())
+    gateway_answers = scene("xxx ooo xxx", "ooo ooo ooo", rules=two)
+    assert words(faults.down_fault(gateway_answers, A))[0].startswith("not_forwarding")
+    alone = policy(streams=(stream(targets=()), stream(1, targets=(), fall=2)), sources=())
+    assert words(faults.down_fault(scene("xxx xxx", "ooo ooo", rules=alone), A))[0].startswith("blackout")
 
 
 def test_a_blackout_tells_its_numbers() -> None:
@@ -391,6 +463,39 @@ def test_an_expired_handshake_condemns_unless_packets_pass() -> None:
     assert faults.down_fault(layered("x x x", handshake=old, now_us=seconds(180)), A) is None
 
 
+def test_a_handshake_that_never_was_condemns_since_the_end_of_its_time() -> None:
+    never = Handshake(first_us=5, sent_grew_us=seconds(20))
+    assert words(faults.down_fault(layered("x x x", handshake=never, now_us=seconds(21)), A))[:1] == lines(
+        """
+        handshake since 15000006: there never was a handshake, while sending
+        """
+    )
+
+
+def test_a_blackout_tells_of_handshakes_that_are_renewed_for_nothing() -> None:
+    renewals = tuple(Renewal(seconds(5 * turn), 100 + 92 * turn) for turn in range(3))
+    churning = Handshake(1, 7, seconds(10), renewals=renewals)
+    told = "handshake fresh (renewed every few seconds, almost nothing received), data plane dead"
+    for said, before in (((), ""), ((Verdict.UP,), "interface up, ")):
+        fault = faults.down_fault(layered("xxx xxx xxx", *said, handshake=churning), A)
+        assert fault is not None
+        assert fault.reason == f"{before}{told} (2 of 2 targets silent for 3 rounds: why 2)"
+
+
+@pytest.mark.parametrize(
+    ("handshake", "now_us", "told"),
+    [
+        (Handshake(), NOW, "handshake unknown"),
+        (Handshake(1, 7), NOW, "handshake fresh"),
+        (Handshake(1, 7, 5, seconds(185)), seconds(190), "handshake expired"),
+    ],
+)
+def test_a_blackout_tells_what_the_handshake_says(handshake: Handshake, now_us: int, told: str) -> None:
+    fault = faults.down_fault(layered("xxx xxx xxx", handshake=handshake, now_us=now_us), A)
+    assert fault is not None
+    assert fault.reason.startswith(f"{told}, data plane dead")
+
+
 def test_a_blackout_tells_what_the_losses_said() -> None:
     shown = layered("xxx xxx xxx")
     first, second = shown.evidence[A].streams[0].targets
@@ -409,10 +514,10 @@ def test_a_blackout_tells_what_the_losses_said() -> None:
 
 @pytest.mark.parametrize(
     ("lost", "margin", "trips"),
-    [(20, 10, True), (19, 10, False), (20, 9, False), (40, 40, True), (0, 0, False)],
+    [(2000, 1000, True), (1999, 1000, False), (2000, 999, False), (4000, 4000, True), (0, 0, False)],
 )
 def test_a_comparison_trips_at_both_limits(lost: int, margin: int, trips: bool) -> None:
-    assert Comparison(lost, 100, margin, B).trips(20, 10) is trips
+    assert Comparison(lost, 10_000, margin, B).trips(20, 10) is trips
 
 
 def test_losses_are_compared_target_by_target_over_the_window() -> None:
@@ -428,6 +533,19 @@ def test_losses_are_compared_target_by_target_over_the_window() -> None:
 )
 def test_a_path_is_below_the_trip_threshold_by_its_own_loss(rounds: str, below: bool) -> None:
     assert faults.below_trip(scene(rounds), A) is below
+
+
+@pytest.mark.parametrize(("lost", "below"), [(50, True), (51, False)])
+def test_the_limits_on_loss_are_exact_over_long_windows(lost: int, below: bool) -> None:
+    shown = long_scene(lost)
+    assert faults.below_trip(shown, A) is below
+    assert (faults.loss_fault(shown, A, Comparison(1, 2, 1, B), 0).targets == ()) is below
+
+
+def test_a_window_of_one_probe_is_lost_with_it() -> None:
+    one = policy(streams=(stream(targets=("t1",)),), sources=(), loss=LossRule(percent=60, window_us=1))
+    assert faults.below_trip(scene("xo o", rules=one), A)
+    assert not faults.below_trip(scene("ox o", rules=one), A)
 
 
 def test_a_path_without_rounds_of_the_base_class_is_below_it() -> None:

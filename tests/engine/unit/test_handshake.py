@@ -17,6 +17,19 @@ def read(before: Handshake, at: int, stamp: int, received: int = 0, sent: int = 
     return hs.read(before, HandshakeReport(stamp, received, sent), at)
 
 
+def test_before_the_first_reading_there_are_no_figures() -> None:
+    assert Handshake() == Handshake(
+        first_us=None,
+        stamp=0,
+        changed_us=None,
+        sent_grew_us=None,
+        received_bytes=0,
+        sent_bytes=0,
+        renewals=(),
+        error="",
+    )
+
+
 FIRST = Handshake(first_us=100, stamp=7, received_bytes=20, sent_bytes=30)
 
 

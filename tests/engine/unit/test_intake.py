@@ -71,6 +71,34 @@ def after(*events: Event, group: object = None) -> tuple[GroupState, tuple[Decis
 STARTED = SessionStarted(100)
 
 
+# --- what an event does not say ---------------------------------------------------------------------------
+
+
+def test_what_was_never_stored_is_nothing() -> None:
+    assert SessionStarted(5) == SessionStarted(5, StoredGroup(), downtime_us=0)
+    assert StoredGroup() == StoredGroup(
+        desired=None,
+        epoch=0,
+        overrides=(),
+        owned=(),
+        restore_done_us=0,
+        penalty=0,
+        suppressed=False,
+        service_latched=False,
+        released=False,
+    )
+
+
+def test_what_an_event_leaves_out_is_nothing() -> None:
+    assert ReferenceClosed(5, alive=True) == ReferenceClosed(5, alive=True, first_lost_us=0)
+    assert ServiceClosed(5, 0, alive=True) == ServiceClosed(5, 0, alive=True, sent_us=0)
+    assert LeaseChanged(5, held=True) == LeaseChanged(5, held=True, term=0, text="")
+    assert StoreChanged(5, healthy=True) == StoreChanged(5, healthy=True, text="")
+    assert ObserveFailed(5, ONE.id, "no") == ObserveFailed(
+        5, ONE.id, "no", permanent=False, retry_after_us=None
+    )
+
+
 # --- a session --------------------------------------------------------------------------------------------
 
 
@@ -203,6 +231,15 @@ def test_adopt_makes_sets_ours_and_release_gives_them_up() -> None:
     assert [(one.adopted, one.owned) for one in released.sets] == [(False, False), (False, False)]
     paused, _ = asked(RequestKind.PAUSE)
     assert [(one.adopted, one.owned) for one in paused.sets] == [(True, True), (False, False)]
+
+
+@pytest.mark.parametrize("kind", [one for one in RequestKind if one is not RequestKind.CLEAR])
+def test_only_a_clear_forgets_the_brakes(kind: RequestKind) -> None:
+    path = (
+        B if kind in (RequestKind.SWITCH, RequestKind.FORCE, RequestKind.LOCKOUT, RequestKind.DRAIN) else None
+    )
+    state, _ = asked(kind, path=path)
+    assert state.sets[0].rewrites_us == (7,)
 
 
 def test_clear_of_everything_forgets_the_brakes() -> None:

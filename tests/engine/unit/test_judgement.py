@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 from tests.engine.unit.story import lines
-from tests.engine.unit.test_faults import evidence_of
+from tests.engine.unit.test_faults import evidence_of, long_scene
 from tests.engine.unit.test_faults import scene as plain_scene
 from tests.engine.world import A, B, C, policy, seconds, stream
 from wgfo.engine import judgement
@@ -226,6 +226,23 @@ def test_a_path_is_unknown_while_nothing_can_be_said() -> None:
     )
 
 
+def test_a_path_of_which_nothing_can_be_said_has_no_live_fault() -> None:
+    late = scene(LOSING, now_us=seconds(40))
+    old = {
+        name: replace(one, streams=tuple(replace(track, closed_us=0) for track in one.streams))
+        for name, one in late.evidence.items()
+    }
+    losing = replace(WAS_UP, loss_since_us=NOW, loss_versus=C, lossy=True)
+    assert judged(replace(late, evidence=old), losing) == lines(
+        """
+        state: up -> unknown
+        since_us: 5 -> 40000000
+        restore: good -> unsure
+        blind:  -> no probe round of kind icmp has closed for five intervals
+        """
+    )
+
+
 # --- loss -------------------------------------------------------------------------------------------------
 
 LOSING = "oxxooxxoxo ooooooxooo o oo oo"
@@ -307,6 +324,43 @@ def test_a_loss_degrades_when_it_lasted_for_the_confirm_time() -> None:
     )
 
 
+def test_a_loss_is_proved_by_paths_that_were_not_lossy_themselves() -> None:
+    now = scene(LOSING, now_us=seconds(11))
+    over = replace(WAS_UP, loss_since_us=seconds(7), loss_versus=C, lossy=True)
+    assert "proved: () -> ('b', 'c')" in judged(now, over)
+    assert "proved: () -> ('c',)" in judged(now, over, b=replace(WAS_UP, lossy=True))
+    cut = scene(CUT, now_us=seconds(11))
+    assert "proved: () -> ('b', 'c')" in judged(cut, b=replace(WAS_UP, lossy=True))
+
+
+def test_a_path_that_rises_times_its_losses_anew() -> None:
+    shared = "oooxoooooo oooooooooo o oo oo"
+    now = scene("oooxxxxooo oooooooooo o oo oo", shared, shared)
+    running = {"loss_since_us": NOW - seconds(1), "loss_versus": B, "lossy": True}
+    assert judged(now, Judgement(DOWN, 4, OLD_CUT, clean=3, **running)) == lines(
+        """
+        state: down -> up
+        since_us: 4 -> 20000000
+        fault: blackout (was dead) -> None
+        loss_since_us: 19000000 -> None
+        loss_versus: b -> None
+        restore: unsure -> good
+        """
+    )
+    assert judged(now, replace(WAS_UP, **running)) == []
+
+
+def test_without_a_time_and_a_path_to_compare_with_no_loss_is_confirmed() -> None:
+    assert judgement._confirmed_loss(scene(LOSING), A, None, B) is None
+    assert judgement._confirmed_loss(scene(LOSING), A, 0, None) is None
+    assert judgement._confirmed_loss(scene(LOSING), A, 0, B) is not None
+
+
+@pytest.mark.parametrize(("lost", "below"), [(50, True), (51, False)])
+def test_the_limit_on_a_paths_own_loss_is_exact_over_a_long_window(lost: int, below: bool) -> None:
+    assert judgement._own_loss_below_trip(long_scene(lost, others="x x"), A) is below
+
+
 def test_a_path_that_comes_out_of_an_outage_is_left_for_losses_that_go_on() -> None:
     for clean, expected in ((2, "degraded"), (3, None)):
         down = Judgement(DOWN, 4, OLD_CUT, clean=clean, loss_since_us=NOW - seconds(9), loss_versus=B)
@@ -360,6 +414,15 @@ def test_a_class_is_bad_until_it_passes_often_enough() -> None:
         """
     )
     assert judged(scene("o o o oxxoo oxxx", "o o o oo xx", "o o o oo xx"), before) == lines(
+        """
+        state: degraded -> up
+        since_us: 5 -> 20000000
+        fault: class (large) -> None
+        bad_classes: (1,) -> ()
+        restore: bad -> unsure
+        """
+    )
+    assert judged(scene("o o o oxxoo oxxoox", "o o o oo ox", "o o o oo ox"), before) == lines(
         """
         state: degraded -> up
         since_us: 5 -> 20000000
@@ -555,6 +618,9 @@ def test_a_path_whose_newest_round_told_nothing_is_not_known_enough() -> None:
     evidence = now.evidence[A]
     deaf = replace(evidence, streams=(replace(evidence.streams[0], told=False), evidence.streams[1]))
     assert not judgement._known_enough(replace(now, evidence={**now.evidence, A: deaf}), A, seconds(10))
+    for unknown, enough in ((2, True), (3, False)):
+        rounds = "?" * unknown + "o" * (20 - unknown)
+        assert judgement._known_enough(scene(f"{rounds} {rounds} o"), A, seconds(20)) is enough
     alone = policy(streams=(stream(targets=()),), sources=())
     assert judgement._known_enough(scene("ooooooooo", "o", rules=alone), A, seconds(10))
     assert not judgement._known_enough(scene("oooooooo", "o", rules=alone), A, seconds(10))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engine.world import ABSENT, A, B, C, policy, set_policy
+from tests.engine.world import ABSENT, A, B, C, policy, set_policy, stream
 from wgfo.engine import engine, start
 from wgfo.engine.actuation import Phase
 from wgfo.engine.judgement import Judgement
@@ -118,6 +118,21 @@ def test_a_path_was_tried_when_a_round_of_it_closed_and_answers_when_a_target_do
     found = start.find(rules, answers, None)
     assert found is not None
     assert found.path == A
+
+
+def test_a_path_was_tried_when_a_round_of_any_base_stream_closed() -> None:
+    rules = group(1, streams=(stream(), stream(1)))
+    state = judged(rules, b=CLEAN)
+    assert start.find(rules, state, None) is None
+    for place in (0, 1):
+        evidence = state.evidence[A]
+        streams = tuple(
+            replace(one, closed_us=0) if one is evidence.streams[place] else one for one in evidence.streams
+        )
+        tried = replace(state, evidence={**state.evidence, A: replace(evidence, streams=streams)})
+        found = start.find(rules, tried, None)
+        assert found is not None
+        assert found.path == B
 
 
 def test_a_path_that_is_not_seen_is_not_waited_for() -> None:

@@ -62,6 +62,7 @@ def test_before_the_first_round_nothing_is_known() -> None:
                 rtts=b"\5\xff\xff",
             ),
         ),
+        ("oxo", Tally(head=2, known=7, lost=2, good=1, last_good_us=2_000_000, rtts=b"\5\xff\5")),
         ("xo", Tally(head=1, known=3, lost=2, good=1, last_good_us=1_000_000, rtts=b"\xff\5")),
         (
             "ox?",
