@@ -21,6 +21,8 @@ FOUND = {
     "a read comes in while a write is under way": 106605,
     "killed in the very step of a switch": 109498,
     "a Tick of a stalled path comes after a read": 208560,
+    "a third path that gets worse makes the preferred one look better": 305800,
+    "an outage in rounds that the desired path did not probe": 307048,
     "strict filtering is mended while the site is dark": 205679,
 }
 

@@ -234,8 +234,7 @@ def loss_over_window(policy: GroupPolicy, state: GroupState, name: PathName) -> 
     lost = known = 0
     for stream in policy.base_streams:
         mask = (1 << detection.rounds_in(stream, policy.loss.window_us)) - 1
-        track = state.evidence[name].streams[stream.index]
-        for tally in track.targets or ((track.anchor,) if track.anchor else ()):
+        for tally in detection.tallies(state.evidence[name], stream):
             lost += (tally.lost & mask).bit_count()
             known += (tally.known & mask).bit_count()
     return lost, known

@@ -26,6 +26,7 @@ def next_deadline_us(policy: GroupPolicy, state: GroupState) -> int | None:
     times = [track.next_us for track in state.sets if track.next_us is not None]
     times += _ends_us(state)
     times += [at_us for at_us in _evidence_us(policy, state) if at_us > now_us]
+    times += _unasked_us(policy, state)
     times += [at_us for at_us in _choice_us(policy, state) if at_us > now_us]
     times += [at_us for at_us in _alarms_us(policy, state) if at_us > now_us]
     return max(now_us, min(times)) if times else None

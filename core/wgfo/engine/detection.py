@@ -212,12 +212,13 @@ def losing(policy: GroupPolicy, evidence: PathEvidence) -> bool:
     return not evidence.flawless and any(
         window.recent(tally.lost, rounds_in(stream, policy.loss.window_us))
         for stream in policy.streams
-        for tally in _standing(evidence.streams[stream.index])
+        for tally in tallies(evidence, stream)
     )
 
 
-def _standing(track: StreamTrack) -> tuple[Tally, ...]:
+def tallies(evidence: PathEvidence, stream: StreamPolicy) -> tuple[Tally, ...]:
     """Return the tallies that count: the targets', the anchor's where it stands in for missing targets."""
+    track = evidence.streams[stream.index]
     return track.targets or ((track.anchor,) if track.anchor is not None else ())
 
 
@@ -225,5 +226,5 @@ def median_rtt_us(evidence: PathEvidence, streams: tuple[StreamPolicy, ...]) -> 
     """Return the median RTT of the targets (of the anchor, where there are none) over the loss window."""
     series: list[bytes] = []
     for stream in streams:
-        series += [tally.rtts for tally in _standing(evidence.streams[stream.index])]
+        series += [tally.rtts for tally in tallies(evidence, stream)]
     return window.median_us(series)

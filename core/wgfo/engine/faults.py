@@ -71,6 +71,7 @@ class Scene:
     policy: GroupPolicy
     evidence: Mapping[PathName, PathEvidence]
     now_us: int
+    desired: PathName | None = None
 
     def others(self, name: PathName) -> Sequence[tuple[PathName, PathEvidence]]:
         """Return the paths but one."""
@@ -98,7 +99,7 @@ def passes(policy: GroupPolicy, evidence: PathEvidence) -> bool:
     """
     if policy.leading:
         return vouching.vouches(policy, evidence)
-    return any(tally.good for stream in policy.base_streams for tally in _tallies(evidence, stream))
+    return any(tally.good for stream in policy.base_streams for tally in detection.tallies(evidence, stream))
 
 
 def answers_elsewhere(scene: Scene, name: PathName, stream: StreamPolicy, place: int) -> bool:
@@ -157,7 +158,9 @@ def _proves(scene: Scene, name: PathName, fault: Fault, other: PathName, there: 
 def _dark(policy: GroupPolicy, evidence: PathEvidence) -> bool:
     """Whether every base target has been silent for so long that what it answered before is of another time."""
     return all(
-        tally.fails >= stream.fall for stream in policy.base_streams for tally in _tallies(evidence, stream)
+        tally.fails >= stream.fall
+        for stream in policy.base_streams
+        for tally in detection.tallies(evidence, stream)
     )
 
 
@@ -173,9 +176,9 @@ def _shared_rounds(here: PathEvidence, there: PathEvidence, stream: StreamPolicy
     A target that was dead here long before the rest proves nothing by what it answered there until then.
     """
     bits = 0
-    silent = _tallies(here, stream)
+    silent = detection.tallies(here, stream)
     since_round = max((tally.first_lost_round for tally in silent if tally.fails), default=0)
-    for failing, other in zip(silent, _tallies(there, stream), strict=False):
+    for failing, other in zip(silent, detection.tallies(there, stream), strict=False):
         bits |= window.answered_while_failing(failing, other, since_round)
     return bits.bit_count()
 
@@ -190,17 +193,13 @@ def _class_proof(policy: GroupPolicy, here: PathEvidence, there: PathEvidence, s
 
 def _newest_good_us(policy: GroupPolicy, evidence: PathEvidence) -> int:
     return max(
-        (tally.last_good_us for stream in policy.base_streams for tally in _tallies(evidence, stream)),
+        (
+            tally.last_good_us
+            for stream in policy.base_streams
+            for tally in detection.tallies(evidence, stream)
+        ),
         default=-1,
     )
-
-
-def _tallies(evidence: PathEvidence, stream: StreamPolicy) -> tuple[Tally, ...]:
-    """Return the stream's target tallies; the anchor's where it stands in for missing targets."""
-    track = evidence.streams[stream.index]
-    if track.targets or track.anchor is None:
-        return track.targets
-    return (track.anchor,)
 
 
 def _fails(evidence: PathEvidence, stream: StreamPolicy, place: int) -> bool:
@@ -276,13 +275,13 @@ def _own_fault(scene: Scene, name: PathName, streams: Sequence[StreamPolicy]) ->
 
 
 def _heard(evidence: PathEvidence, stream: StreamPolicy) -> bool:
-    return any(tally.fails or tally.good for tally in _tallies(evidence, stream))
+    return any(tally.fails or tally.good for tally in detection.tallies(evidence, stream))
 
 
 def _all_condemned(evidence: PathEvidence, stream: StreamPolicy) -> bool:
     return all(
         window.condemned(tally, stream.fall, stream.interval_us)
-        for tally in _tallies(evidence, stream)
+        for tally in detection.tallies(evidence, stream)
         if tally.fails or tally.good
     )
 
@@ -290,7 +289,7 @@ def _all_condemned(evidence: PathEvidence, stream: StreamPolicy) -> bool:
 def _blackout_fault(
     scene: Scene, evidence: PathEvidence, streams: Sequence[StreamPolicy], rule: FaultRule
 ) -> Fault:
-    tallies = [tally for stream in streams for tally in _tallies(evidence, stream) if tally.fails]
+    tallies = [tally for stream in streams for tally in detection.tallies(evidence, stream) if tally.fails]
     fails = min(tally.fails for tally in tallies)
     return Fault(
         rule,
@@ -358,7 +357,9 @@ def compare(scene: Scene, name: PathName, versus: PathName) -> Comparison:
     lost = possible = margin = 0
     for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, scene.policy.loss.window_us)
-        for mine, other in zip(_tallies(here, stream), _tallies(there, stream), strict=False):
+        for mine, other in zip(
+            detection.tallies(here, stream), detection.tallies(there, stream), strict=False
+        ):
             lost += window.recent(mine.lost, rounds).bit_count()
             margin += window.own_losses(mine, other, rounds)
             possible += rounds
@@ -370,7 +371,7 @@ def below_trip(scene: Scene, name: PathName) -> bool:
     lost = possible = 0
     for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, scene.policy.loss.window_us)
-        for tally in _tallies(scene.evidence[name], stream):
+        for tally in detection.tallies(scene.evidence[name], stream):
             lost += window.recent(tally.lost, rounds).bit_count()
             possible += rounds
     return lost * 100 < scene.policy.loss.percent * max(1, possible)

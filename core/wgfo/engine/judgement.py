@@ -390,19 +390,37 @@ def _restore(scene: Scene, name: PathName, state: PathState, bad_classes: tuple[
     if state is PathState.UNKNOWN or not faults.passes(scene.policy, scene.evidence[name]):
         return Restore.UNSURE  # silent just now, on every path perhaps: nobody returns to what may be dark
     rule = scene.policy.recover
-    lost, possible = own_loss_over(scene, name, rule.window_us)
+    lost, possible = _loss_beyond_the_desired(scene, name, rule.window_us)
     if lost * 100 > rule.percent * possible:
         return Restore.BAD
     return Restore.GOOD if _known_enough(scene, name, rule.window_us) else Restore.UNSURE
+
+
+def _loss_beyond_the_desired(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]:
+    """Return probes lost and possible over a span, leaving out what the desired path lost alike.
+
+    It alone is the measure of a return: what a third path loses must not make this one look better (I16).
+    """
+    if scene.desired is None or scene.desired == name:
+        return own_loss_over(scene, name, span_us)
+    there = scene.evidence[scene.desired]
+    lives = faults.lives(scene.policy, there)
+    lost = possible = 0
+    for stream in scene.policy.base_streams:
+        rounds = detection.rounds_in(stream, span_us)
+        theirs = there.streams[stream.index].targets if lives else ()
+        for place, tally in enumerate(detection.tallies(scene.evidence[name], stream)):
+            lost += window.lost_beyond(tally, theirs[place] if theirs else None, rounds)
+            possible += rounds
+    return lost, max(1, possible)
 
 
 def _known_enough(scene: Scene, name: PathName, span_us: int) -> bool:
     """Whether nine rounds of ten of the span are known, and the newest one is."""
     for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, span_us)
-        track = scene.evidence[name].streams[stream.index]
-        tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
-        if not track.told:
+        tallies = detection.tallies(scene.evidence[name], stream)
+        if not scene.evidence[name].streams[stream.index].told:
             return False
         if any(window.recent(tally.known, rounds).bit_count() * 10 < rounds * 9 for tally in tallies):
             return False

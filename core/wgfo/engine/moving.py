@@ -32,7 +32,7 @@ def established(state: GroupState, found: start.Found, at_us: int) -> Step:
     epoch = max(1, state.selection.epoch)
     chosen = replace(state.selection, desired=found.path, epoch=epoch, rule=Rule.START, reason=found.reason)
     decision = Established(at_us, epoch, found.path, found.found_in, found.reason)
-    return Step(replace(state, selection=chosen, epoch_us=at_us), (decision,))
+    return Step(replace(state, selection=chosen, epoch_us=at_us, judged_until_us=-1), (decision,))
 
 
 def move(policy: GroupPolicy, state: GroupState, choice: Choice, now_us: int) -> Step:
@@ -65,7 +65,13 @@ def move(policy: GroupPolicy, state: GroupState, choice: Choice, now_us: int) ->
         damped = damping.switched(policy.damping, damped, now_us, voluntary=voluntary)
     services = tuple(replace(track, fails_on_new=0) for track in state.services)
     after = replace(
-        state, selection=chosen, damping=damped, services=services, epoch_us=now_us, urgent=escape
+        state,
+        selection=chosen,
+        damping=damped,
+        services=services,
+        epoch_us=now_us,
+        urgent=escape,
+        judged_until_us=-1,
     )
     switch = Switch(
         now_us,

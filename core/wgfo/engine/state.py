@@ -69,14 +69,14 @@ class GroupState:
     chosen: bool = False
     """The choice was made once more since the last move, so that all its timers run."""
     judged_until_us: int = -1
-    """Before then the same evidence is judged the same once more; in the past: judge anew."""
+    """Before then the same evidence is judged the same once more, unless a move came between; in the past: anew."""
     quiet_until_us: int = -1
     """Before then evidence that leaves a path calm changes nothing else; in the past: ask every rule."""
 
 
 def scene_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Scene:
     """Return the evidence of all paths at a moment."""
-    return Scene(policy, state.evidence, now_us)
+    return Scene(policy, state.evidence, now_us, state.selection.desired)
 
 
 def situation_of(policy: GroupPolicy, state: GroupState, now_us: int) -> Situation:

@@ -136,6 +136,15 @@ def own_losses(here: Tally, there: Tally, rounds: int) -> int:
     return max(0, min(more, (lost_here & ~shared & ~1).bit_count()))
 
 
+def lost_beyond(here: Tally, there: Tally | None, rounds: int) -> int:
+    """Return how many more probes were lost here than there; all of them in rounds of which there knows nothing."""
+    lost = recent(here.lost, rounds)
+    if there is None or not lost:
+        return lost.bit_count()
+    unseen = lost & ~aligned(there.known, there.head, here.head)
+    return own_losses(here, there, rounds) + unseen.bit_count()
+
+
 def median_us(series: list[bytes]) -> int | None:
     """Return the median RTT of the answered probes in several ``Tally.rtts``; None where there are none."""
     buckets = sorted(bucket for rtts in series for bucket in rtts if bucket != _LOST_BUCKET)

@@ -236,6 +236,20 @@ def test_what_was_judged_as_before_stands_until_something_in_it_ends() -> None:
     assert engine.step(GROUP, turned, event).state.judged_until_us == -1
 
 
+def test_a_stall_is_told_though_a_round_of_another_path_comes_before_its_tick() -> None:
+    state = replace(heard(), sets=tuple(replace(one, next_us=NOW + seconds(30)) for one in heard().sets))
+    for number in range(1, 6):
+        state = engine.step(GROUP, state, round_of(at_us=NOW + seconds(number), path=B)).state
+    stall_us = engine.next_deadline_us(GROUP, state)
+    assert stall_us == NOW + seconds(5) + 1
+    late = engine.step(GROUP, state, round_of(at_us=stall_us + 100, path=B)).state
+    assert late.judgements[A].state is PathState.UP
+    assert engine.next_deadline_us(GROUP, late) == stall_us + 100
+    ticked = engine.step(GROUP, late, Tick(stall_us + 200))
+    assert ticked.state.judgements[A].state is PathState.UNKNOWN
+    assert AlarmName.CONTACT_LOST in ticked.state.alarms
+
+
 # --- timers -----------------------------------------------------------------------------------------------
 
 

@@ -350,6 +350,30 @@ def test_a_path_that_rises_times_its_losses_anew() -> None:
     assert judged(now, replace(WAS_UP, **running)) == []
 
 
+ONE_DEAD = "oooxxxoooo oooooooooo oooooooooo oo oo"
+
+
+@pytest.mark.parametrize(
+    ("desired", "b", "c", "restore"),
+    [
+        (B, GOOD, GOOD, Restore.BAD),  # three of twenty lost here alone
+        (B, ONE_DEAD, GOOD, Restore.GOOD),
+        (B, GOOD, ONE_DEAD, Restore.BAD),
+        (B, "ooo???oooo oooooooooo oooooooooo oo oo", ONE_DEAD, Restore.BAD),
+        (B, CUT, ONE_DEAD, Restore.BAD),
+        (C, GOOD, ONE_DEAD, Restore.GOOD),
+        (A, ONE_DEAD, ONE_DEAD, Restore.GOOD),
+        (A, ONE_DEAD, GOOD, Restore.BAD),
+        (None, ONE_DEAD, ONE_DEAD, Restore.GOOD),
+    ],
+)
+def test_a_return_is_measured_by_what_the_desired_path_lost_and_by_no_other(
+    desired: PathName | None, b: str, c: str, restore: Restore
+) -> None:
+    now = replace(scene(ONE_DEAD, b, c), desired=desired)
+    assert judgement._restore(now, A, UP, ()) is restore
+
+
 def test_without_a_time_and_a_path_to_compare_with_no_loss_is_confirmed() -> None:
     assert judgement._confirmed_loss(scene(LOSING), A, None, B) is None
     assert judgement._confirmed_loss(scene(LOSING), A, 0, None) is None

@@ -244,3 +244,23 @@ def test_a_round_trip_falls_into_one_of_eight_buckets_of_its_octave(
 )
 def test_the_median_is_that_of_the_answers(series: list[bytes], median: int | None) -> None:
     assert window.median_us(series) == median
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "more"),
+    [
+        ("oxxoo", None, 2),
+        ("oxxoo", "ooooo", 2),
+        ("oxxoo", "oxxoo", 0),
+        ("oxxoo", "o??oo", 2),
+        ("oxxoo", "o?xoo", 1),
+        ("ooooo", None, 0),
+        ("ooooo", "oxxoo", 0),
+        ("xoooooooo", "ooooooooo", 0),
+    ],
+)
+def test_lost_beyond_another_path_is_what_it_did_not_lose_or_does_not_know(
+    here: str, there: str | None, more: int
+) -> None:
+    other = None if there is None else after(there, capacity=20)
+    assert window.lost_beyond(after(here, capacity=20), other, 6) == more
