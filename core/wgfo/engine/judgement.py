@@ -412,7 +412,7 @@ def _loss_beyond_the_desired(scene: Scene, name: PathName, span_us: int) -> tupl
         for place, tally in enumerate(detection.tallies(scene.evidence[name], stream)):
             lost += window.lost_beyond(tally, theirs[place] if theirs else None, rounds)
             possible += rounds
-    return lost, max(1, possible)
+    return lost, possible
 
 
 def _known_enough(scene: Scene, name: PathName, span_us: int) -> bool:

@@ -197,7 +197,8 @@ class Checker:
         if wrong and not group.moved_within(2 * QUIET_US):
             self._broken("I9", f"desired is {desired} and all is well, but {', '.join(wrong)}")
         ago_us = self._stage.clock.monotonic_us() - self._last_sent_us
-        if ago_us < QUIET_US and not group.moved_within(2 * QUIET_US):
+        busy = group.moved_within(2 * QUIET_US) or group.settled_within(QUIET_US)
+        if ago_us < QUIET_US and not busy:
             self._broken("I9", f"a route was written {ago_us // 1_000} ms before the end, for no reason")
 
     def _broken(self, invariant: str, text: str) -> None:

@@ -11,6 +11,7 @@ from wgfo.engine.decisions import Switch
 from wgfo.engine.engine import GroupState
 from wgfo.engine.events import RoundClosed, SessionStarted
 from wgfo.engine.policy import GroupPolicy
+from wgfo.engine.selection import AUTOMATIC
 from wgfo.model import GroupName, Outcome, ProbeResult
 from wgfo.simulate.play import Run
 from wgfo.simulate.timeline import Entry, What, clock_text
@@ -52,13 +53,16 @@ def _unhurried(state: GroupState) -> GroupState:
 
 
 def _monotone(policy: GroupPolicy, before: GroupState, event: RoundClosed, record: Stepped) -> list[str]:
-    """I16: worse on a standby, or better on the active path, must not move anything."""
+    """I16: worse on a standby, or better on the active path, must not move anything.
+
+    What an operator asked for and had to wait, because nothing was to be decided while isolated, is another thing.
+    """
     desired = before.selection.desired
     if desired is None or any(isinstance(one, Switch) for one in record.decisions):
         return []
     other = _turned(event, Outcome.OK if event.path == desired else Outcome.LOST)
     made = engine.step(policy, before, other)
-    moves = [one for one in made.decisions if isinstance(one, Switch)]
+    moves = [one for one in made.decisions if isinstance(one, Switch) and one.rule in AUTOMATIC]
     word = "better" if event.path == desired else "worse"
     return [
         f"I16: had round {event.round} of {event.path} gone {word}, {one.source} -> {one.target} by {one.rule}"

@@ -91,6 +91,7 @@ class GroupWatch:
         """What was desired when the last life ended, and what before where the switch may not be stored yet."""
         self._now_us = 0
         self._moved_us = 0
+        self._settled_us = 0
         self.memory_is_sure = True
         self._m = self._nothing()
 
@@ -115,6 +116,10 @@ class GroupWatch:
     def moved_within(self, span_us: int) -> bool:
         """Whether the desired path changed lately, or a session began: it brings the routes to what is stored."""
         return self._now_us - self._moved_us < span_us
+
+    def settled_within(self, span_us: int) -> bool:
+        """Whether a set was out of step until lately: the last writes had a reason, however slow they were."""
+        return self._now_us - self._settled_us < span_us
 
     def excused(self) -> bool:
         """Whether the routes need not be equal to the desired path: nobody may write, or it would be wrong to."""
@@ -214,6 +219,8 @@ class GroupWatch:
         if one.seen is None or self._m.desired is None:
             return
         if one.seen.in_sync_with(self._m.desired):
+            if one.out_us is not None:
+                self._settled_us = self._now_us
             one.out_us = None
         elif one.out_us is None:
             one.out_us = self._now_us

@@ -232,6 +232,8 @@ def test_what_was_judged_as_before_stands_until_something_in_it_ends() -> None:
     event = SetChanged(NOW + 5, GROUP.sets[0].id)
     done = engine.step(GROUP, replace(heard(), judged_until_us=-1), event)
     assert done.state.judged_until_us == NOW + 5 * seconds(1) + 1
+    lost = engine.step(GROUP, heard(), round_of("lgg"))
+    assert lost.state.judged_until_us == -1
     turned = replace(heard(), judged_until_us=-1, judgements={A: replace(UP, lossy=True), B: UP})
     assert engine.step(GROUP, turned, event).state.judged_until_us == -1
 

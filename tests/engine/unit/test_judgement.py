@@ -357,6 +357,7 @@ ONE_DEAD = "oooxxxoooo oooooooooo oooooooooo oo oo"
     ("desired", "b", "c", "restore"),
     [
         (B, GOOD, GOOD, Restore.BAD),  # three of twenty lost here alone
+        (B, "oooxoooooo oooooooooo oooooooooo oo oo", ONE_DEAD, Restore.GOOD),
         (B, ONE_DEAD, GOOD, Restore.GOOD),
         (B, GOOD, ONE_DEAD, Restore.BAD),
         (B, "ooo???oooo oooooooooo oooooooooo oo oo", ONE_DEAD, Restore.BAD),

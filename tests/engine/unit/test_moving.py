@@ -234,6 +234,14 @@ def test_finding_the_first_path_is_no_switch() -> None:
     assert again.state.selection.epoch == 3
 
 
+def test_after_a_move_every_path_is_judged_anew_for_a_return_is_measured_by_the_desired_one() -> None:
+    judged = replace(STATE, judged_until_us=NOW + 9)
+    assert moving.move(GROUP, judged, Choice(Rule.REVERT, "why", B), NOW).state.judged_until_us == -1
+    first = replace(judged, selection=replace(FULL, desired=None))
+    found = start.Found(B, "observed", "why")
+    assert moving.established(first, found, NOW).state.judged_until_us == -1
+
+
 # --- the state as the rules see it ------------------------------------------------------------------------
 
 
