@@ -136,7 +136,7 @@ def no_interval_for_the_other_word(patch: Patch) -> None:
 
 
 def losses_under_strict_filtering_count(patch: Patch) -> None:
-    patch.setattr(detection, "doubted", lambda event: event)
+    patch.setattr(detection, "round_doubted", detection.round_closed)
 
 
 def the_first_name_is_preferred(patch: Patch) -> None:

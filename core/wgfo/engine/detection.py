@@ -91,14 +91,27 @@ def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed
     return PathEvidence(streams, evidence.sources, evidence.handshake, flawless)
 
 
-def doubted(event: RoundClosed) -> RoundClosed:
-    """Return a round that was closed while losses through the path proved nothing: they never will."""
+def round_doubted(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> PathEvidence:
+    """Count a round that was closed while losses through the path prove nothing: they never will.
+
+    What was lost is unknown, and what was answered before it is of another time: the running series begins anew.
+    """
     results = tuple(_doubted(result) for result in event.results)
-    return replace(event, results=results, anchor=event.anchor and _doubted(event.anchor))
+    believed = replace(event, results=results, anchor=event.anchor and _doubted(event.anchor))
+    closed = round_closed(policy, evidence, believed)
+    track = closed.streams[event.stream]
+    targets = tuple(_anew(tally, one) for tally, one in zip(track.targets, event.results, strict=True))
+    anchor = _anew(track.anchor, event.anchor) if track.anchor and event.anchor else track.anchor
+    before, after = closed.streams[: event.stream], closed.streams[event.stream + 1 :]
+    return replace(closed, streams=(*before, replace(track, targets=targets, anchor=anchor), *after))
 
 
 def _doubted(result: ProbeResult) -> ProbeResult:
     return replace(result, outcome=Outcome.UNKNOWN) if result.outcome is Outcome.LOST else result
+
+
+def _anew(tally: Tally, result: ProbeResult) -> Tally:
+    return replace(tally, fails=0, good=0) if result.outcome is Outcome.LOST else tally
 
 
 def _lost_any(track: StreamTrack) -> bool:

@@ -72,8 +72,8 @@ def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
 def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     assert isinstance(event, RoundClosed)
     before = state.evidence[event.path]
-    believed = detection.doubted(event) if detection.discredited(policy, before) else event
-    return Step(_with_evidence(state, event.path, detection.round_closed(policy, before, believed)), ())
+    count = detection.round_doubted if detection.discredited(policy, before) else detection.round_closed
+    return Step(_with_evidence(state, event.path, count(policy, before, event)), ())
 
 
 def _layer_reported(policy: GroupPolicy, state: GroupState, event: Event) -> Step:

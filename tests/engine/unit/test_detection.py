@@ -232,10 +232,39 @@ def test_the_median_pools_the_targets_of_the_streams_that_are_asked() -> None:
     assert detection.median_rtt_us(evidence, ()) is None
 
 
-def test_losses_of_a_round_that_proves_nothing_are_unknown_and_the_rest_stands() -> None:
-    good, big = ProbeResult(Outcome.OK, 5, 7), ProbeResult(Outcome.TOO_BIG, 6)
-    lost, unknown = ProbeResult(Outcome.LOST, 8, reason="why"), ProbeResult(Outcome.UNKNOWN, 8, reason="why")
-    event = RoundClosed(9, A, 0, 3, (good, lost, big), lost)
-    assert detection.doubted(event) == RoundClosed(9, A, 0, 3, (good, unknown, big), unknown)
-    bare = RoundClosed(9, A, 0, 3, (lost,), None)
-    assert detection.doubted(bare) == RoundClosed(9, A, 0, 3, (unknown,), None)
+def doubted(evidence: PathEvidence, number: int, words: str, anchor: str | None) -> PathEvidence:
+    at = seconds(number)
+    outcomes = {"o": Outcome.OK, "x": Outcome.LOST, "b": Outcome.TOO_BIG}
+    results = tuple(ProbeResult(outcomes[word], at, 5) for word in words)
+    end = ProbeResult(outcomes[anchor], at, 5) if anchor else None
+    return detection.round_doubted(GROUP, evidence, RoundClosed(at + 7, A, 0, number, results, end))
+
+
+@pytest.mark.parametrize(
+    ("words", "anchor", "good", "known"),
+    [
+        ("oo", "o", (3, 3, 3), (7, 7, 7)),
+        ("xo", "o", (0, 3, 3), (6, 7, 7)),
+        ("ox", "x", (3, 0, 0), (7, 6, 6)),
+        ("bx", None, (2, 0, 2), (6, 6, 3)),
+    ],
+)
+def test_losses_of_a_round_that_proves_nothing_are_unknown_and_end_the_series(
+    words: str, anchor: str | None, good: tuple[int, ...], known: tuple[int, ...]
+) -> None:
+    before = closed(closed(FRESH, 1, "o", "o", anchor="o"), 2, "o", "o", anchor="o")
+    evidence = doubted(before, 3, words, anchor)
+    track = evidence.streams[0]
+    assert track.anchor is not None
+    tallies = (*track.targets, track.anchor)
+    assert tuple(tally.good for tally in tallies) == good
+    assert tuple(tally.known for tally in tallies) == known
+    assert {(tally.lost, tally.fails) for tally in tallies} == {(0, 0)}
+    assert (track.closed_us, evidence.flawless) == (seconds(3) + 7, True)
+    assert evidence.streams[1] is before.streams[1]
+
+
+def test_losses_before_they_proved_nothing_stay_counted_but_run_no_longer() -> None:
+    evidence = doubted(closed(closed(FRESH, 1, "x", "o"), 2, "x", "o"), 3, "xo", None)
+    first = evidence.streams[0].targets[0]
+    assert (first.lost, first.fails, first.head) == (0b110, 0, 3)
