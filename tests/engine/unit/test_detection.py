@@ -232,12 +232,14 @@ def test_the_median_pools_the_targets_of_the_streams_that_are_asked() -> None:
     assert detection.median_rtt_us(evidence, ()) is None
 
 
-def doubted(evidence: PathEvidence, number: int, words: str, anchor: str | None) -> PathEvidence:
+def doubted(
+    evidence: PathEvidence, number: int, words: str, anchor: str | None, *, index: int = 0
+) -> PathEvidence:
     at = seconds(number)
     outcomes = {"o": Outcome.OK, "x": Outcome.LOST, "b": Outcome.TOO_BIG}
     results = tuple(ProbeResult(outcomes[word], at, 5) for word in words)
     end = ProbeResult(outcomes[anchor], at, 5) if anchor else None
-    return detection.round_doubted(GROUP, evidence, RoundClosed(at + 7, A, 0, number, results, end))
+    return detection.round_doubted(GROUP, evidence, RoundClosed(at + 7, A, index, number, results, end))
 
 
 @pytest.mark.parametrize(
@@ -268,3 +270,6 @@ def test_losses_before_they_proved_nothing_stay_counted_but_run_no_longer() -> N
     evidence = doubted(closed(closed(FRESH, 1, "x", "o"), 2, "x", "o"), 3, "xo", None)
     first = evidence.streams[0].targets[0]
     assert (first.lost, first.fails, first.head) == (0b110, 0, 3)
+    other = doubted(evidence, 4, "x", None, index=1)
+    assert other.streams[0] is evidence.streams[0]
+    assert [track.closed_us for track in other.streams[1:]] == [seconds(4) + 7]
