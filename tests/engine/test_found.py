@@ -17,19 +17,21 @@ from tests.engine.world import (
     seconds,
     set_policy,
 )
-from wgfo.engine.decisions import Observe, PathChanged, Point, SetConverged
+from wgfo.engine.decisions import AlarmName, Observe, PathChanged, Point, SetConverged
 from wgfo.engine.events import LayerReported, RequestKind, SetObserved, StoredGroup, WriteEnded
-from wgfo.engine.policy import SECOND_US, PathPolicy
+from wgfo.engine.policy import SECOND_US, PathPolicy, StreamPolicy
 from wgfo.model import (
     FailureKind,
     Foreign,
     Layer,
     LayerReport,
     Observed,
+    Outcome,
     PathHop,
     PathName,
     PathState,
     Prefix,
+    ProbeResult,
     RouteException,
     RouteSetId,
     SetObservation,
@@ -240,3 +242,25 @@ def test_what_a_path_answered_before_it_went_dark_as_well_is_no_proof() -> None:
     assert world.run(119).switches == []
     assert world.raised("no_usable_path")
     assert [(at > 120, target) for at, target, _ in world.run(130).switches] == [(True, B)]
+
+
+def test_a_path_whose_probes_this_host_refuses_to_send_is_unknown_and_told() -> None:
+    """It stayed up for ever, without an alarm, and with nothing known of it."""
+    world = World()
+    answers = world.probe
+
+    def refused(path: PathName, target: str, one: StreamPolicy, sent_us: int) -> ProbeResult:
+        if path == A and 60 <= sent_us / SECOND_US < 90:
+            return ProbeResult(Outcome.UNKNOWN, sent_us, reason="not permitted")
+        return answers(path, target, one, sent_us)
+
+    world.probe = refused  # type: ignore[method-assign]
+    world.run(64)
+    assert (world.state.judgements[A].state, world.alarms) == (PathState.UP, set())
+    world.run(66)
+    assert (world.state.judgements[A].state, world.alarms) == (PathState.UNKNOWN, {"contact_lost"})
+    assert "five rounds (not permitted)" in world.state.judgements[A].blind
+    assert world.state.alarms[AlarmName.CONTACT_LOST].text == "no probe is sent in time through a"
+    world.run(92)
+    assert (world.state.judgements[A].state, world.alarms) == (PathState.UP, set())
+    assert world.switches == []

@@ -258,12 +258,12 @@ def _service_down(policy: GroupPolicy, state: GroupState, _now_us: int) -> Holdi
 
 
 def _contact_lost(policy: GroupPolicy, state: GroupState, now_us: int) -> Holding | None:
-    stalled = [
-        path.name
-        for path in policy.paths
-        if path.visible and detection.stalled(policy, state.evidence[path.name], now_us) is not None
-    ]
-    return Holding(f"no probe round closes through {', '.join(stalled)}") if stalled else None
+    seen = {path.name: state.evidence[path.name] for path in policy.paths if path.visible}
+    stalled = [name for name, one in seen.items() if detection.stalled(policy, one, now_us) is not None]
+    muted = [name for name, one in seen.items() if detection.mute(policy, one) is not None]
+    notes = [f"no probe round closes through {', '.join(stalled)}"] if stalled else []
+    notes += [f"no probe is sent in time through {', '.join(muted)}"] if muted else []
+    return Holding("; ".join(notes)) if notes else None
 
 
 Check = Callable[[GroupPolicy, GroupState, int], Holding | None]

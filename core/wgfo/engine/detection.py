@@ -31,6 +31,8 @@ class StreamTrack:
     """When the newest round closed; -1 before the first."""
     told: bool = False
     """The newest round told something: not all of its results were unknown."""
+    untold: int = 0
+    """Rounds running that told nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed
     if anchor is not None and event.anchor is not None:
         anchor = window.closed(anchor, event.round, event.anchor, capacity, window_rounds)
     told = any(tally.known & 1 for tally in targets) or (anchor is not None and bool(anchor.known & 1))
-    closed = StreamTrack(targets, anchor, event.at_us, told)
+    closed = StreamTrack(targets, anchor, event.at_us, told, 0 if told else track.untold + 1)
     before, after = evidence.streams[: event.stream], evidence.streams[event.stream + 1 :]
     streams = (*before, closed, *after)
     flawless = not any(map(_lost_any, streams))
@@ -202,6 +204,18 @@ def anchor_alive(policy: GroupPolicy, evidence: PathEvidence) -> bool | None:
 def stalled(policy: GroupPolicy, evidence: PathEvidence, now_us: int) -> StreamPolicy | None:
     """Return the base stream of which no round closed for five intervals, if there is one."""
     return next((one for one in policy.base_streams if stale(one, evidence, now_us)), None)
+
+
+def mute(policy: GroupPolicy, evidence: PathEvidence) -> StreamPolicy | None:
+    """Return the base stream of which five rounds running told nothing, if there is one.
+
+    This host does not send them, or not in time; where losses prove nothing, the interface says why.
+    """
+    if discredited(policy, evidence):
+        return None
+    return next(
+        (one for one in policy.base_streams if evidence.streams[one.index].untold >= STALL_INTERVALS), None
+    )
 
 
 def stale(stream: StreamPolicy, evidence: PathEvidence, now_us: int) -> bool:

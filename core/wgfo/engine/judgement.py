@@ -150,6 +150,7 @@ def calm(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -> bool
         and not judged.bad_classes
         and not judged.remote_dark
         and not judged.masked
+        and detection.mute(policy, evidence) is None
         and (not policy.latency.act or policy.latency.median_us is None)
     )
 
@@ -239,6 +240,11 @@ def _blindness(policy: GroupPolicy, path: PathPolicy, evidence: PathEvidence, no
     stream = detection.stalled(policy, evidence, now_us)
     if stream is not None:
         return f"no probe round of kind {stream.kind} has closed for five intervals"
+    stream = detection.mute(policy, evidence)
+    if stream is not None:
+        said = dict.fromkeys(tally.reason for tally in detection.tallies(evidence, stream) if tally.reason)
+        why = f" ({', '.join(said)})" if said else ""
+        return f"no probe of kind {stream.kind} was sent in time for five rounds{why}"
     return detection.impairment(policy, evidence) or vouching.silence(policy, evidence)
 
 

@@ -273,3 +273,19 @@ def test_losses_before_they_proved_nothing_stay_counted_but_run_no_longer() -> N
     other = doubted(evidence, 4, "x", None, index=1)
     assert other.streams[0] is evidence.streams[0]
     assert [track.closed_us for track in other.streams[1:]] == [seconds(4) + 7]
+
+
+def test_a_stream_is_mute_after_five_rounds_running_that_told_nothing() -> None:
+    evidence = closed(FRESH, 1, "o", "o", anchor="o")
+    for number in range(2, 6):
+        evidence = closed(evidence, number, "?", "?", anchor="?")
+        assert detection.mute(GROUP, evidence) is None
+    evidence = closed(evidence, 6, "?", "?", anchor="?")
+    assert detection.mute(GROUP, evidence) is GROUP.base_streams[0]
+    assert evidence.streams[0].untold == 5
+    drops = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "strict", "rp_filter", discredits=True)
+    place = GROUP.link_places[0]
+    sources = (*evidence.sources[:place], SourceTrack(drops), *evidence.sources[place + 1 :])
+    assert detection.mute(GROUP, replace(evidence, sources=sources)) is None
+    assert detection.mute(GROUP, closed(evidence, 7, "?", "x", anchor="?")) is None
+    assert closed(evidence, 7, "?", "x", anchor="?").streams[0].untold == 0
