@@ -53,7 +53,7 @@ def test_before_the_first_event_there_is_a_tally_for_each_target_and_an_anchor_w
         (stream(base=False), PathPolicy(A)),
     ):
         assert nothing_yet(policy(streams=(one,)), path).streams[0].anchor is None
-    assert StreamTrack() == StreamTrack((), None, closed_us=-1, told=False)
+    assert StreamTrack() == StreamTrack((), None, closed_us=-1, told=False, untold=0)
     assert SourceTrack() == SourceTrack(None, 0)
 
 

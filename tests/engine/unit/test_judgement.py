@@ -350,6 +350,25 @@ def test_a_path_that_rises_times_its_losses_anew() -> None:
     assert judged(now, replace(WAS_UP, **running)) == []
 
 
+@pytest.mark.parametrize(
+    ("reasons", "why"),
+    [
+        (("not permitted", "", "not permitted"), " (not permitted)"),
+        (("no route", "not permitted", ""), " (no route, not permitted)"),
+        (("", "", ""), ""),
+    ],
+)
+def test_a_mute_path_is_unknown_and_says_what_its_probes_say(reasons: tuple[str, ...], why: str) -> None:
+    plain = scene()
+    base, *others = plain.evidence[A].streams
+    targets = tuple(replace(one, reason=why) for one, why in zip(base.targets, reasons, strict=False))
+    mute = replace(plain.evidence[A], streams=(replace(base, targets=targets, untold=5), *others))
+    told = judged(replace(plain, evidence={**plain.evidence, A: mute}))
+    assert "state: up -> unknown" in told
+    expected = f"no probe of kind icmp was sent in time for five rounds{why}"
+    assert f"blind:  -> {expected}" in told
+
+
 ONE_DEAD = "oooxxxoooo oooooooooo oooooooooo oo oo"
 
 
