@@ -234,9 +234,7 @@ def _dataplane(policy: GroupPolicy, evidence: PathEvidence, judged: Judgement) -
 def _stream_verdict(policy: GroupPolicy, evidence: PathEvidence, stream: StreamPolicy) -> Verdict:
     """Return what a stream says through one path: down where every target (or two of a class) is condemned."""
     del policy
-    track = evidence.streams[stream.index]
-    tallies = track.targets or ((track.anchor,) if track.anchor is not None else ())
-    heard = [tally for tally in tallies if tally.good or tally.fails]
+    heard = [tally for tally in detection.tallies(evidence, stream) if tally.good or tally.fails]
     if not heard:
         return Verdict.UNKNOWN
     if any(tally.good for tally in heard):
