@@ -19,7 +19,7 @@ from tests.engine.world import (
 )
 from wgfo.engine.decisions import AlarmName, Observe, PathChanged, Point, SetConverged
 from wgfo.engine.events import LayerReported, RequestKind, SetObserved, StoredGroup, WriteEnded
-from wgfo.engine.policy import SECOND_US, PathPolicy, StreamPolicy
+from wgfo.engine.policy import SECOND_US, PathPolicy, RecoverRule, StreamPolicy
 from wgfo.model import (
     FailureKind,
     Foreign,
@@ -232,6 +232,25 @@ def test_what_was_lost_under_strict_filtering_moves_nothing_when_that_is_mended(
     world = filtered(World(), A, 60, 76).run(200)
     assert world.switches == []
     assert not [one for one in world.log if isinstance(one, PathChanged) and one.after is PathState.DOWN]
+
+
+def test_a_path_rises_anew_after_strict_filtering_though_no_other_answers() -> None:
+    """Seed 602036: one answer after fifteen seconds without any was enough, for those of before it counted."""
+    world = World(policy(rise=5), faults=[Fault((A,), 40), Fault((B,), 30, 55)])
+    filtered(world, B, 60, 76).run(79)
+    assert (world.switches, world.state.judgements[B].clean) == ([], 3)
+    assert not world.raised("contact_lost")
+    assert [(at > 80, target) for at, target, _ in world.run(90).switches] == [(True, B)]
+
+
+def test_an_answer_of_the_desired_path_does_not_make_the_other_rise() -> None:
+    """Seed 706632: both are dark, A is back first; with B's first answer A rose, and traffic went to it."""
+    group = policy(revertive=True, wait_to_restore_us=0, recover=RecoverRule(window_us=20 * SECOND_US))
+    world = World(group, faults=[Fault((A,), 40, 70), Fault((B,), 50, 80)]).run(120)
+    assert [(int(at), target, rule) for at, target, rule in world.switches] == [
+        (42, B, "signal_fail"),
+        (89, A, "revert"),
+    ]
 
 
 def test_what_a_path_answered_before_it_went_dark_as_well_is_no_proof() -> None:

@@ -105,7 +105,16 @@ def round_doubted(policy: GroupPolicy, evidence: PathEvidence, event: RoundClose
     targets = tuple(_anew(tally, one) for tally, one in zip(track.targets, event.results, strict=True))
     anchor = _anew(track.anchor, event.anchor) if track.anchor and event.anchor else track.anchor
     before, after = closed.streams[: event.stream], closed.streams[event.stream + 1 :]
-    return replace(closed, streams=(*before, replace(track, targets=targets, anchor=anchor), *after))
+    track = replace(track, targets=targets, anchor=anchor, untold=0)
+    return replace(closed, streams=(*before, track, *after))
+
+
+def doubtful(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> bool:
+    """Whether the round lost what may have been answered: a running series of clean rounds ends with it."""
+    if not discredited(policy, evidence):
+        return False
+    told = event.results or ((event.anchor,) if event.anchor is not None else ())
+    return any(result.outcome is Outcome.LOST for result in told)
 
 
 def _doubted(result: ProbeResult) -> ProbeResult:
@@ -247,6 +256,17 @@ def tallies(evidence: PathEvidence, stream: StreamPolicy) -> tuple[Tally, ...]:
     """Return the tallies that count: the targets', the anchor's where it stands in for missing targets."""
     track = evidence.streams[stream.index]
     return track.targets or ((track.anchor,) if track.anchor is not None else ())
+
+
+def rounds_alive(evidence: PathEvidence, stream: StreamPolicy) -> int:
+    """Return the rounds, as bits of the targets' windows, in which the anchor or any target answered."""
+    track = evidence.streams[stream.index]
+    bits = 0
+    for tally in track.targets:
+        bits |= window.answered(tally)
+    if track.anchor is not None and track.targets:
+        bits |= window.aligned(window.answered(track.anchor), track.anchor.head, track.targets[0].head)
+    return bits
 
 
 def median_rtt_us(evidence: PathEvidence, streams: tuple[StreamPolicy, ...]) -> int | None:

@@ -10,7 +10,7 @@ Words: semantics.md, "Health" and "Recovery".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,6 +21,7 @@ from wgfo.engine.events import RoundClosed
 from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
 from wgfo.engine.policy import GroupPolicy, PathPolicy, StreamPolicy
 from wgfo.engine.values import replace
+from wgfo.engine.window import Tally
 from wgfo.model import Outcome, PathName, PathState, ProbeResult
 
 
@@ -257,6 +258,8 @@ def _clean_after(scene: Scene, clean: int, event: RoundClosed) -> int:
     base = scene.policy.base_streams
     if stream not in base:
         return clean
+    if detection.doubtful(scene.policy, scene.evidence[event.path], event):
+        return 0
     kind = _round_kind(scene, stream, event)
     if kind is Outcome.LOST:
         return 0
@@ -284,29 +287,65 @@ def _own_loss(
 
 
 def _own_loss_below_trip(scene: Scene, name: PathName) -> bool:
-    lost, possible = own_loss_over(scene, name, scene.policy.loss.window_us)
+    lost, possible = loss_to_rise(scene, name)
     return lost * 100 < scene.policy.loss.percent * possible
 
 
+def loss_to_rise(scene: Scene, name: PathName) -> tuple[int, int]:
+    """Return probes lost and possible that count against rising: all but what other paths, alive, lost alike.
+
+    Whether a path lived is asked of each round: an answer now must not excuse what was lost before (I16).
+    """
+    others = [evidence for _, evidence in scene.others(name)]
+    return _loss_beyond(scene, name, others, scene.policy.loss.window_us)
+
+
+def loss_to_return(scene: Scene, name: PathName) -> tuple[int, int]:
+    """Return probes lost and possible that count against a return: all but what the desired path lost alike.
+
+    It alone is the measure, in rounds in which it lived: what a third path loses must not make this one look
+    better (I16).
+    """
+    here = scene.desired is None or scene.desired == name
+    others = [evidence for other, evidence in scene.others(name) if here or other == scene.desired]
+    return _loss_beyond(scene, name, others, scene.policy.recover.window_us)
+
+
+def _loss_beyond(
+    scene: Scene, name: PathName, others: Sequence[PathEvidence], span_us: int
+) -> tuple[int, int]:
+    def beyond(stream: StreamPolicy, place: int, rounds: int, tally: Tally) -> int:
+        if not stream.targets:
+            return window.lost_beyond(tally, (), rounds)
+        tracks = [(there.streams[stream.index], detection.rounds_alive(there, stream)) for there in others]
+        return window.lost_beyond(tally, [(track.targets[place], alive) for track, alive in tracks], rounds)
+
+    return _lost(scene, name, span_us, beyond)
+
+
 def own_loss_over(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]:
-    """Return probes lost and possible over a span, leaving out what every other living path lost alike."""
-    lost = possible = 0
+    """Return probes lost and possible as they look now, for people: all but what every living path lost alike."""
     living = scene.living(name)
+
+    def own(stream: StreamPolicy, place: int, rounds: int, tally: Tally) -> int:
+        if not living or not stream.targets:
+            return window.lost_beyond(tally, (), rounds)
+        others = (there.streams[stream.index].targets[place] for _, there in living)
+        return max(window.own_losses(tally, other, rounds) for other in others)
+
+    return _lost(scene, name, span_us, own)
+
+
+def _lost(
+    scene: Scene, name: PathName, span_us: int, count: Callable[[StreamPolicy, int, int, Tally], int]
+) -> tuple[int, int]:
+    """Return probes lost over a span, counted where any was lost, and possible."""
+    lost = possible = 0
     for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, span_us)
-        track = scene.evidence[name].streams[stream.index]
-        places = range(len(track.targets))
-        for place in places:
-            mine = track.targets[place]
-            bits = window.recent(mine.lost, rounds)
-            if bits and living:
-                others = (there.streams[stream.index].targets[place] for _, there in living)
-                lost += max(window.own_losses(mine, other, rounds) for other in others)
-            else:
-                lost += bits.bit_count()
-            possible += rounds
-        if not places and track.anchor is not None:
-            lost += window.recent(track.anchor.lost, rounds).bit_count()
+        for place, tally in enumerate(detection.tallies(scene.evidence[name], stream)):
+            if window.recent(tally.lost, rounds):
+                lost += count(stream, place, rounds, tally)
             possible += rounds
     return lost, max(1, possible)
 
@@ -396,29 +435,10 @@ def _restore(scene: Scene, name: PathName, state: PathState, bad_classes: tuple[
     if state is PathState.UNKNOWN or not faults.passes(scene.policy, scene.evidence[name]):
         return Restore.UNSURE  # silent just now, on every path perhaps: nobody returns to what may be dark
     rule = scene.policy.recover
-    lost, possible = _loss_beyond_the_desired(scene, name, rule.window_us)
+    lost, possible = loss_to_return(scene, name)
     if lost * 100 > rule.percent * possible:
         return Restore.BAD
     return Restore.GOOD if _known_enough(scene, name, rule.window_us) else Restore.UNSURE
-
-
-def _loss_beyond_the_desired(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]:
-    """Return probes lost and possible over a span, leaving out what the desired path lost alike.
-
-    It alone is the measure of a return: what a third path loses must not make this one look better (I16).
-    """
-    if scene.desired is None or scene.desired == name:
-        return own_loss_over(scene, name, span_us)
-    there = scene.evidence[scene.desired]
-    lives = faults.lives(scene.policy, there)
-    lost = possible = 0
-    for stream in scene.policy.base_streams:
-        rounds = detection.rounds_in(stream, span_us)
-        theirs = there.streams[stream.index].targets if lives else ()
-        for place, tally in enumerate(detection.tallies(scene.evidence[name], stream)):
-            lost += window.lost_beyond(tally, theirs[place] if theirs else None, rounds)
-            possible += rounds
-    return lost, possible
 
 
 def _known_enough(scene: Scene, name: PathName, span_us: int) -> bool:

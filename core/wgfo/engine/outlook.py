@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wgfo.engine import damping, faults, selection
 from wgfo.engine.events import OverrideKind
-from wgfo.engine.judgement import Judgement, Restore, own_loss_over
+from wgfo.engine.judgement import Judgement, Restore, loss_to_return, loss_to_rise, own_loss_over
 from wgfo.engine.policy import SECOND_US, Act, GroupPolicy
 from wgfo.engine.selection import Situation, Wait
 from wgfo.engine.state import GroupState, scene_of, situation_of
@@ -76,7 +76,7 @@ def _rising(
 ) -> Iterator[str]:
     if judged.clean < policy.rise:
         yield f"needs {policy.rise} clean rounds running, has {judged.clean}"
-    lost, possible = own_loss_over(scene_of(policy, state, now_us), name, policy.loss.window_us)
+    lost, possible = loss_to_rise(scene_of(policy, state, now_us), name)
     if lost * 100 >= policy.loss.percent * possible:
         yield (
             f"lost {lost} of {possible} probes over {policy.loss.window_us // SECOND_US} s by itself, "
@@ -143,7 +143,7 @@ def _health(policy: GroupPolicy, state: GroupState, name: PathName, now_us: int)
     if judged.state is not PathState.UP:
         yield f"is {judged.state}"
     yield from _classes(policy, judged)
-    lost, possible = own_loss_over(scene_of(policy, state, now_us), name, policy.recover.window_us)
+    lost, possible = loss_to_return(scene_of(policy, state, now_us), name)
     window_s = policy.recover.window_us // SECOND_US
     if lost * 100 > policy.recover.percent * possible:
         yield f"lost {lost} of {possible} probes over {window_s} s, at most {policy.recover.percent} % is asked for"

@@ -9,6 +9,7 @@ May not be added here: anything that knows of paths, classes or states.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,31 +119,43 @@ def answered_while_failing(failing: Tally, other: Tally, since_round: int = 0) -
         return 0
     first = max(failing.first_lost_round, since_round)
     series = recent(failing.lost, failing.head - first + 1) if first <= failing.head else 0
-    return series & aligned(other.known & ~other.lost, other.head, failing.head)
+    return series & aligned(answered(other), other.head, failing.head)
 
 
-def own_losses(here: Tally, there: Tally, rounds: int) -> int:
+def answered(tally: Tally) -> int:
+    """Return the rounds that were answered, as bits."""
+    return tally.known & ~tally.lost
+
+
+def own_losses(here: Tally, there: Tally, rounds: int, alive: int = -1) -> int:
     """Return how many more probes were lost here than there, over the same ``rounds``; never below 0.
 
     A loss here counts as shared when the other path lost the same target in the same round or a neighbouring
     one: a target that goes dark between two staggered probes must not look like a difference of the paths
     (invariant I14). The newest round is not counted yet, for its later neighbour is still to come.
+
+    ``alive``: the rounds of the other path to compare with, as bits of its window; all of them by default.
     """
-    both = recent(here.known & aligned(there.known, there.head, here.head), rounds)
+    both = recent(here.known & aligned(there.known & alive, there.head, here.head), rounds)
     lost_here = here.lost & both
-    lost_there = aligned(there.lost, there.head, here.head)
+    lost_there = aligned(there.lost & alive, there.head, here.head)
     shared = lost_there | lost_there << 1 | lost_there >> 1
     more = lost_here.bit_count() - (lost_there & both).bit_count()
     return max(0, min(more, (lost_here & ~shared & ~1).bit_count()))
 
 
-def lost_beyond(here: Tally, there: Tally | None, rounds: int) -> int:
-    """Return how many more probes were lost here than there; all of them in rounds of which there knows nothing."""
+def lost_beyond(here: Tally, others: Sequence[tuple[Tally, int]], rounds: int) -> int:
+    """Return how many more probes were lost here than on the other path that lost least.
+
+    ``others``: the same target's tally there, and the rounds in which that path was alive: one that was dark
+    says nothing of the target. What was lost in rounds of which no other path says anything counts.
+    """
     lost = recent(here.lost, rounds)
-    if there is None or not lost:
-        return lost.bit_count()
-    unseen = lost & ~aligned(there.known, there.head, here.head)
-    return own_losses(here, there, rounds) + unseen.bit_count()
+    more = seen = 0
+    for there, alive in others:
+        seen |= aligned(there.known & alive, there.head, here.head)
+        more = max(more, own_losses(here, there, rounds, alive))
+    return more + (lost & ~seen).bit_count()
 
 
 def median_us(series: list[bytes]) -> int | None:

@@ -12,11 +12,12 @@ from tests.engine.unit.test_faults import evidence_of, long_scene
 from tests.engine.unit.test_faults import scene as plain_scene
 from tests.engine.world import A, B, C, policy, seconds, stream
 from wgfo.engine import judgement
+from wgfo.engine.detection import SourceTrack
 from wgfo.engine.events import RoundClosed
 from wgfo.engine.faults import Fault, FaultRule, Scene
 from wgfo.engine.judgement import DEG, DOWN, TRANSITIONS, UP, Judgement, Restore, Signal, U
-from wgfo.engine.policy import GroupPolicy, LatencyRule, LossRule, PathPolicy, RecoverRule
-from wgfo.model import LARGE, Outcome, PathName, PathState, ProbeResult
+from wgfo.engine.policy import EvidenceSource, GroupPolicy, LatencyRule, LossRule, PathPolicy, RecoverRule
+from wgfo.model import LARGE, Layer, LayerReport, Outcome, PathName, PathState, ProbeResult, Verdict
 
 GROUP = policy(
     paths=(PathPolicy(A), PathPolicy(B), PathPolicy(C)),
@@ -606,6 +607,38 @@ def test_a_lone_anchor_counts_for_its_path(anchor: Outcome | None, clean: int) -
     assert judgement._clean_after(now, 7, round_of(anchor=anchor)) == clean
 
 
+@pytest.mark.parametrize(
+    ("event", "discredits", "clean"),
+    [
+        (round_of(OK, LOST), True, 0),
+        (round_of(LOST, LOST), True, 0),
+        (round_of(OK, OK), True, 8),
+        (round_of(UNKNOWN, UNKNOWN), True, 7),
+        (round_of(OK, OK, anchor=LOST), True, 8),
+        (round_of(LOST, LOST), False, 7),
+    ],
+)
+def test_what_is_lost_under_strict_filtering_ends_the_clean_rounds_though_nobody_else_answers(
+    event: RoundClosed, discredits: bool, clean: int
+) -> None:
+    rules = replace(GROUP, sources=(EvidenceSource(2, "interface", Layer.INTERFACE),))
+    now = scene(GOOD, "xx xx x", "xx xx x", rules=rules)
+    report = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "", "", discredits=discredits)
+    filtered = replace(now.evidence[A], sources=(SourceTrack(report),))
+    now = replace(now, evidence={**now.evidence, A: filtered})
+    assert judgement._clean_after(now, 7, event) == clean
+
+
+def test_a_lone_anchor_lost_under_strict_filtering_ends_the_clean_rounds() -> None:
+    sources = (EvidenceSource(1, "interface", Layer.INTERFACE),)
+    now = scene("o", "o", rules=policy(streams=(stream(targets=()),), sources=sources))
+    report = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "", "", discredits=True)
+    filtered = replace(now.evidence[A], sources=(SourceTrack(report),))
+    now = replace(now, evidence={**now.evidence, A: filtered})
+    for anchor, clean in ((OK, 8), (LOST, 0), (None, 7)):
+        assert judgement._clean_after(now, 7, round_of(anchor=anchor)) == clean
+
+
 # --- being returned to ------------------------------------------------------------------------------------
 
 
@@ -629,9 +662,56 @@ def test_of_several_paths_the_one_that_loses_least_is_compared_with() -> None:
     assert judgement.own_loss_over(now, A, seconds(10)) == (2, 20)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "c", "lost"),
+    [
+        ("oxxoooo ooooooo o", "ooooooo ooooooo o", "ooooooo ooooooo o", 2),
+        ("oxxoooo ooooooo o", "oxxoooo ooooooo o", "oxxoooo ooooooo o", 0),
+        (
+            "oxxoooo ooooooo o",
+            "oxxoooo oxxoooo oxxoooo",
+            "oxxoooo oxxoooo oxxoooo",
+            2,
+        ),  # all of them were dark
+        ("oxxoooo ooooooo o", "oxxoooo oxxoooo ooooooo", "oxxoooo oxxoooo oxxoooo", 0),  # a gateway answered
+        ("oxxoooo ooooooo o", "oxxoooo oxxoooo oxxoooo", "oxxoooo ooooooo ooooooo", 0),
+        ("oxxoooo ooooooo o", "oxxoooo ooooooo ooooooo", "xxxxxxx xxxxxxx xxxxxxx", 0),
+        (
+            "oxxoooo oxxoooo o",
+            "oxxoooo oxxoooo oxxooox",
+            "oxxoooo oxxoooo oxxoooo",
+            4,
+        ),  # that they live now is no excuse
+        ("oxoxoox oxoxoox o", "???oxx? ???oxx? -", "? ? -", 6),
+    ],
+)
+def test_to_rise_losses_are_excused_by_paths_that_lived_in_the_same_rounds(
+    a: str, b: str, c: str, lost: int
+) -> None:
+    assert judgement.loss_to_rise(scene(a, b, c), A) == (lost, 20)
+
+
+@pytest.mark.parametrize(
+    ("desired", "lost"), [(None, 2), (A, 2), (B, 0), (C, 2)], ids=["none", "itself", "alike", "clean"]
+)
+def test_to_be_returned_to_losses_are_excused_by_the_desired_path_alone(
+    desired: PathName | None, lost: int
+) -> None:
+    now = scene("oxxoooo ooooooo o", "oxxoooo ooooooo o", "ooooooo ooooooo o")
+    assert judgement.loss_to_return(replace(now, desired=desired), A) == (lost, 20)
+
+
+def test_the_two_losses_have_a_window_each() -> None:
+    rules = replace(GROUP, recover=RecoverRule(percent=10, window_us=seconds(5)))
+    now = scene("xoooooxooo oooooooooo o", rules=rules)
+    assert judgement.loss_to_rise(now, A) == (2, 20)
+    assert judgement.loss_to_return(now, A) == (1, 10)
+
+
 def test_a_lone_anchor_loses_for_its_path() -> None:
     alone = policy(streams=(stream(targets=()),), sources=())
     assert judgement.own_loss_over(scene("oxxo", "oooo", rules=alone), A, seconds(10)) == (2, 10)
+    assert judgement.loss_to_rise(scene("oxxo", "oxxo", rules=alone), A) == (2, 20)
     assert judgement.own_loss_over(scene(rules=policy(streams=(), sources=())), A, seconds(10)) == (0, 1)
 
 

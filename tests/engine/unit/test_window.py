@@ -247,20 +247,37 @@ def test_the_median_is_that_of_the_answers(series: list[bytes], median: int | No
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "more"),
+    ("here", "others", "more"),
     [
-        ("oxxoo", None, 2),
+        ("oxxoo", "", 2),
         ("oxxoo", "ooooo", 2),
         ("oxxoo", "oxxoo", 0),
         ("oxxoo", "o??oo", 2),
         ("oxxoo", "o?xoo", 1),
-        ("ooooo", None, 0),
+        ("ooooo", "", 0),
         ("ooooo", "oxxoo", 0),
         ("xoooooooo", "ooooooooo", 0),
+        ("oxxoo", "oxxoo ooooo", 2),
+        ("oxxoo", "o?xoo oxxoo", 0),
+        ("oxxoo", "o?xoo ox?oo", 0),
+        ("oxxoo", "o??oo o?xoo", 1),
     ],
 )
-def test_lost_beyond_another_path_is_what_it_did_not_lose_or_does_not_know(
-    here: str, there: str | None, more: int
+def test_lost_beyond_other_paths_is_what_one_did_not_lose_or_none_knows(
+    here: str, others: str, more: int
 ) -> None:
-    other = None if there is None else after(there, capacity=20)
-    assert window.lost_beyond(after(here, capacity=20), other, 6) == more
+    measures = [(after(there, capacity=20), -1) for there in others.split()]
+    assert window.lost_beyond(after(here, capacity=20), measures, 6) == more
+
+
+@pytest.mark.parametrize(
+    ("alive", "more"), [("ooooo", 0), ("xxxxx", 3), ("ooxxx", 2), ("oooxx", 1), ("oxoox", 1), ("oooox", 0)]
+)
+def test_what_another_path_lost_while_it_was_dark_excuses_nothing(alive: str, more: int) -> None:
+    rounds = window.answered(after(alive, capacity=20))
+    dark = [(after("oxxxo", capacity=20), rounds)]
+    assert window.lost_beyond(after("oxxxo", capacity=20), dark, 6) == more
+
+
+def test_a_round_is_answered_that_is_known_and_not_lost() -> None:
+    assert window.answered(after("ox?o", capacity=20)) == 0b1001
