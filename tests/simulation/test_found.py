@@ -23,6 +23,7 @@ FOUND = {
     "a Tick of a stalled path comes after a read": 208560,
     "a third path that gets worse makes the preferred one look better": 305800,
     "an outage in rounds that the desired path did not probe": 307048,
+    "a class answers before the controller is told that it is isolated no more": 1113562,
     "the desired path answers once, what both lost is left out still": 706632,
     "strict filtering is mended, and the path had risen before it": 602036,
     "strict filtering is mended while the controller is isolated": 521593,

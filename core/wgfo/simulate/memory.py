@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,10 +37,10 @@ class PathWatch:
     vouched_us: int = 0
     """How long it had said up before, since it last said down."""
 
-    @property
-    def silent(self) -> bool:
-        """Whether nothing answers through it."""
-        return self.said is not Verdict.UP and not any(self.answered.values())
+    def silent(self, streams: Collection[int]) -> bool:
+        """Whether no probe of these streams is answered through it."""
+        answers = (alive for (stream, _), alive in self.answered.items() if stream in streams)
+        return self.said is not Verdict.UP and not any(answers)
 
     @property
     def heard(self) -> bool:

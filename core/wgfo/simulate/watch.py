@@ -125,7 +125,7 @@ class GroupWatch:
         """Whether the routes need not be equal to the desired path: nobody may write, or it would be wrong to."""
         held = {AlarmName.CONTENDED, AlarmName.FOREIGN_ROUTE} & self._m.alarms
         reported = self._policy.drift is Drift.REPORT and AlarmName.DRIFT in self._m.alarms
-        return bool(self._frozen() or held or reported or self._blind())
+        return bool(self._may_be_frozen() or held or reported or self._blind())
 
     # --- a step -------------------------------------------------------------------------------------------
 
@@ -393,12 +393,19 @@ class GroupWatch:
     # --- what must hold all the time ----------------------------------------------------------------------
 
     def _frozen(self) -> str:
-        """Return why nothing may be decided or written; empty if it may."""
+        """Return why nothing may be decided or written, for certain; empty if it may."""
+        return self._frozen_by([stream.index for stream in self._policy.streams])
+
+    def _may_be_frozen(self) -> bool:
+        """Whether it would be right to decide nothing: no other class speaks for the base class."""
+        return bool(self._frozen_by([stream.index for stream in self._policy.base_streams]))
+
+    def _frozen_by(self, streams: Sequence[int]) -> str:
         if any(override.kind is OverrideKind.PAUSED for override in self._m.overrides):
             return "paused"
         if not self._m.lease_held:
             return "the lease is not held"
-        dark = all(path.silent for path in self._m.paths.values())
+        dark = all(path.silent(streams) for path in self._m.paths.values())
         heard = any(path.heard for path in self._m.paths.values())
         if dark and heard and self._m.reference_fails >= self._policy.reference_fall:
             return "isolated: nothing answers, the reference neither"
@@ -415,7 +422,7 @@ class GroupWatch:
     def _check_forced(self) -> None:
         """I21: a forced switch holds."""
         forced = [one for one in self._m.overrides if one.kind is OverrideKind.FORCED]
-        if forced and self._m.desired not in (None, forced[-1].path) and not self._frozen():
+        if forced and self._m.desired not in (None, forced[-1].path) and not self._may_be_frozen():
             self._broken("I21", f"forced onto {forced[-1].path}, but desired is {self._m.desired}")
 
     def _check_alarmed(self) -> None:
@@ -424,7 +431,7 @@ class GroupWatch:
         for set_id, one in self._m.sets.items():
             if one.out_us is None or self._now_us - one.out_us <= limit_us:
                 continue
-            if not self._m.alarms & OUT_OF_STEP and not self._frozen() and not self._m.released:
+            if not self._m.alarms & OUT_OF_STEP and not self._may_be_frozen() and not self._m.released:
                 self._broken(
                     "I8", f"{set_id} is out of step since {self._now_us - one.out_us} us, without alarm"
                 )
@@ -450,7 +457,12 @@ class GroupWatch:
         calm = self._truth.undisturbed(before_us, by_us) and before_us > self._m.begun_us
         alone = self._truth.touching(path, before_us, by_us) == [fault]
         lasted = self._truth.lasted_us(fault, by_us) >= by_us - since_us
-        if not (calm and alone and lasted) or self._m.overrides or self._frozen() or self._policy.hold_off_us:
+        if (
+            not (calm and alone and lasted)
+            or self._m.overrides
+            or self._may_be_frozen()
+            or self._policy.hold_off_us
+        ):
             return
         ready = [
             other
