@@ -243,6 +243,14 @@ def test_a_path_rises_anew_after_strict_filtering_though_no_other_answers() -> N
     assert [(at > 80, target) for at, target, _ in world.run(90).switches] == [(True, B)]
 
 
+def test_what_was_sent_under_strict_filtering_and_lost_after_it_condemns_nothing() -> None:
+    """Seed 1124728: of a cut of 1.9 s a third round was lost already when it began, and closed in between."""
+    world = filtered(World(), B, 61, 62.5)
+    world.faults.append(Fault((B,), 62.9, 64.9))
+    world.run(80)
+    assert not [one for one in world.log if isinstance(one, PathChanged) and one.after is PathState.DOWN]
+
+
 def test_an_answer_of_the_desired_path_does_not_make_the_other_rise() -> None:
     """Seed 706632: both are dark, A is back first; with B's first answer A rose, and traffic went to it."""
     group = policy(revertive=True, wait_to_restore_us=0, recover=RecoverRule(window_us=20 * SECOND_US))

@@ -10,6 +10,7 @@ Words: semantics.md, "Health"; the blackout rule is bounded as in RFC 5880, 6.8.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from wgfo.engine import handshake as hs
 from wgfo.engine import window
@@ -19,6 +20,8 @@ from wgfo.engine.policy import STALL_INTERVALS, GroupPolicy, PathPolicy, StreamP
 from wgfo.engine.values import replace
 from wgfo.engine.window import Tally
 from wgfo.model import LayerReport, Outcome, ProbeResult, Verdict
+
+_FOR_EVER_US: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class PathEvidence:
     handshake: Handshake = field(default_factory=Handshake)
     flawless: bool = True
     """No probe of any window was lost: the cheap first question of every rule about losses."""
+    discredited_until_us: int = -1
+    """When losses last ceased to be discredited; -1 for never. What was sent before is in doubt still."""
 
 
 def nothing_yet(policy: GroupPolicy, path: PathPolicy) -> PathEvidence:
@@ -90,39 +95,49 @@ def round_closed(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed
     before, after = evidence.streams[: event.stream], evidence.streams[event.stream + 1 :]
     streams = (*before, closed, *after)
     flawless = not any(map(_lost_any, streams))
-    return PathEvidence(streams, evidence.sources, evidence.handshake, flawless)
+    until_us = evidence.discredited_until_us
+    return PathEvidence(streams, evidence.sources, evidence.handshake, flawless, until_us)
 
 
 def round_doubted(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> PathEvidence:
-    """Count a round that was closed while losses through the path prove nothing: they never will.
+    """Count a round of which losses prove nothing (``doubtful``): they never will.
 
     What was lost is unknown, and what was answered before it is of another time: the running series begins anew.
     """
-    results = tuple(_doubted(result) for result in event.results)
-    believed = replace(event, results=results, anchor=event.anchor and _doubted(event.anchor))
+    until_us = _doubted_until_us(policy, evidence)
+    results = tuple(_doubted(result, until_us) for result in event.results)
+    believed = replace(event, results=results, anchor=event.anchor and _doubted(event.anchor, until_us))
     closed = round_closed(policy, evidence, believed)
     track = closed.streams[event.stream]
-    targets = tuple(_anew(tally, one) for tally, one in zip(track.targets, event.results, strict=True))
-    anchor = _anew(track.anchor, event.anchor) if track.anchor and event.anchor else track.anchor
-    before, after = closed.streams[: event.stream], closed.streams[event.stream + 1 :]
+    told = zip(track.targets, event.results, strict=True)
+    targets = tuple(_anew(tally, result, until_us) for tally, result in told)
+    anchor = _anew(track.anchor, event.anchor, until_us) if track.anchor and event.anchor else track.anchor
     track = replace(track, targets=targets, anchor=anchor, untold=0)
+    before, after = closed.streams[: event.stream], closed.streams[event.stream + 1 :]
     return replace(closed, streams=(*before, track, *after))
 
 
 def doubtful(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> bool:
-    """Whether the round lost what may have been answered: a running series of clean rounds ends with it."""
-    if not discredited(policy, evidence):
+    """Whether the round lost what may have been answered: probes that were sent while replies were filtered."""
+    until_us = _doubted_until_us(policy, evidence)
+    if until_us < 0:
         return False
-    told = event.results or ((event.anchor,) if event.anchor is not None else ())
-    return any(result.outcome is Outcome.LOST for result in told)
+    told = (*event.results, event.anchor) if event.anchor is not None else event.results
+    return any(_doubted(result, until_us) is not result for result in told)
 
 
-def _doubted(result: ProbeResult) -> ProbeResult:
-    return replace(result, outcome=Outcome.UNKNOWN) if result.outcome is Outcome.LOST else result
+def _doubted_until_us(policy: GroupPolicy, evidence: PathEvidence) -> int:
+    return _FOR_EVER_US if discredited(policy, evidence) else evidence.discredited_until_us
 
 
-def _anew(tally: Tally, result: ProbeResult) -> Tally:
-    return replace(tally, fails=0, good=0) if result.outcome is Outcome.LOST else tally
+def _doubted(result: ProbeResult, until_us: int) -> ProbeResult:
+    if result.outcome is not Outcome.LOST or result.sent_us > until_us:
+        return result
+    return replace(result, outcome=Outcome.UNKNOWN)
+
+
+def _anew(tally: Tally, result: ProbeResult, until_us: int) -> Tally:
+    return tally if _doubted(result, until_us) is result else replace(tally, fails=0, good=0)
 
 
 def _lost_any(track: StreamTrack) -> bool:
@@ -137,7 +152,10 @@ def layer_reported(policy: GroupPolicy, evidence: PathEvidence, event: LayerRepo
     old = evidence.sources[place]
     same = old.report is not None and old.report.verdict is event.report.verdict
     track = replace(old, report=event.report) if same else _turned(old, event)
-    return replace(evidence, sources=(*evidence.sources[:place], track, *evidence.sources[place + 1 :]))
+    heard = replace(evidence, sources=(*evidence.sources[:place], track, *evidence.sources[place + 1 :]))
+    if discredited(policy, evidence) and not discredited(policy, heard):
+        return replace(heard, discredited_until_us=event.at_us)
+    return heard
 
 
 def _turned(old: SourceTrack, event: LayerReported) -> SourceTrack:

@@ -72,7 +72,7 @@ def _tick(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
 def _round_closed(policy: GroupPolicy, state: GroupState, event: Event) -> Step:
     assert isinstance(event, RoundClosed)
     before = state.evidence[event.path]
-    count = detection.round_doubted if detection.discredited(policy, before) else detection.round_closed
+    count = detection.round_doubted if detection.doubtful(policy, before, event) else detection.round_closed
     return Step(_with_evidence(state, event.path, count(policy, before, event)), ())
 
 

@@ -239,7 +239,19 @@ def doubted(
     outcomes = {"o": Outcome.OK, "x": Outcome.LOST, "b": Outcome.TOO_BIG}
     results = tuple(ProbeResult(outcomes[word], at, 5) for word in words)
     end = ProbeResult(outcomes[anchor], at, 5) if anchor else None
-    return detection.round_doubted(GROUP, evidence, RoundClosed(at + 7, A, index, number, results, end))
+    event = RoundClosed(at + 7, A, index, number, results, end)
+    assert detection.doubtful(GROUP, filtered(evidence), event) is ("x" in (*words, anchor))
+    count = detection.round_doubted(GROUP, filtered(evidence), event)
+    return replace(count, sources=evidence.sources)
+
+
+DROPS = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "strict", "rp_filter", discredits=True)
+PASSES = LayerReport(Layer.INTERFACE, Verdict.UP, "up")
+
+
+def filtered(evidence: PathEvidence) -> PathEvidence:
+    """Return the evidence of a path of which the link says that replies are filtered."""
+    return detection.layer_reported(GROUP, evidence, LayerReported(seconds(1), A, 2, DROPS))
 
 
 @pytest.mark.parametrize(
@@ -275,6 +287,45 @@ def test_losses_before_they_proved_nothing_stay_counted_but_run_no_longer() -> N
     assert [track.closed_us for track in other.streams[1:]] == [seconds(4) + 7]
 
 
+def test_a_doubted_round_is_none_that_told_nothing() -> None:
+    silent = closed(closed(FRESH, 1, "?", "?"), 2, "?", "?")
+    assert silent.streams[0].untold == 2
+    assert doubted(silent, 3, "xx", None).streams[0].untold == 0
+
+
+def test_losses_are_in_doubt_until_what_was_sent_under_filtering_has_ended() -> None:
+    """A probe that was sent before the filter was lifted may close afterwards."""
+    lifted = seconds(3)
+    before = filtered(closed(FRESH, 1, "o", "o", anchor="o"))
+    assert before.discredited_until_us == -1
+    again = detection.layer_reported(GROUP, before, LayerReported(seconds(2), A, 2, DROPS))
+    assert again.discredited_until_us == -1
+    after = detection.layer_reported(GROUP, again, LayerReported(lifted, A, 2, PASSES))
+    assert after.discredited_until_us == lifted
+    assert detection.layer_reported(GROUP, after, LayerReported(seconds(9), A, 2, PASSES)) == after
+    assert closed(after, 2, "o", "o").discredited_until_us == lifted
+    for sent_us, in_doubt in ((lifted, True), (lifted + 1, False)):
+        lost, good = ProbeResult(Outcome.LOST, sent_us), ProbeResult(Outcome.OK, lifted - 9, 5)
+        for event in (
+            RoundClosed(seconds(5), A, 0, 2, (good, lost), None),
+            RoundClosed(seconds(5), A, 0, 2, (good, good), lost),
+        ):
+            assert detection.doubtful(GROUP, after, event) is in_doubt
+            assert not detection.doubtful(GROUP, closed(FRESH, 1, "o", "o"), event)
+
+
+def test_of_a_round_that_is_half_in_doubt_the_other_half_counts() -> None:
+    lifted = detection.layer_reported(GROUP, filtered(FRESH), LayerReported(seconds(3), A, 2, PASSES))
+    early, late = ProbeResult(Outcome.LOST, seconds(3)), ProbeResult(Outcome.LOST, seconds(3) + 1)
+    event = RoundClosed(seconds(5), A, 0, 2, (early, late), late)
+    track = detection.round_doubted(GROUP, closed(lifted, 1, "x", "x", anchor="x"), event).streams[0]
+    assert [(tally.lost & 1, tally.known & 1, tally.fails) for tally in track.targets] == [
+        (0, 0, 0),
+        (1, 1, 2),
+    ]
+    assert (track.anchor.lost, track.anchor.fails) == (0b11, 2) if track.anchor else False
+
+
 def test_a_stream_is_mute_after_five_rounds_running_that_told_nothing() -> None:
     evidence = closed(FRESH, 1, "o", "o", anchor="o")
     for number in range(2, 6):
@@ -283,9 +334,6 @@ def test_a_stream_is_mute_after_five_rounds_running_that_told_nothing() -> None:
     evidence = closed(evidence, 6, "?", "?", anchor="?")
     assert detection.mute(GROUP, evidence) is GROUP.base_streams[0]
     assert evidence.streams[0].untold == 5
-    drops = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "strict", "rp_filter", discredits=True)
-    place = GROUP.link_places[0]
-    sources = (*evidence.sources[:place], SourceTrack(drops), *evidence.sources[place + 1 :])
-    assert detection.mute(GROUP, replace(evidence, sources=sources)) is None
+    assert detection.mute(GROUP, filtered(evidence)) is None
     assert detection.mute(GROUP, closed(evidence, 7, "?", "x", anchor="?")) is None
     assert closed(evidence, 7, "?", "x", anchor="?").streams[0].untold == 0
