@@ -99,6 +99,23 @@ def test_what_an_event_leaves_out_is_nothing() -> None:
     )
 
 
+# --- a round ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("discredits", "lost"), [(True, 0), (False, 1)])
+def test_what_is_lost_counts_where_the_link_does_not_say_that_it_proves_nothing(
+    discredits: bool, lost: int
+) -> None:
+    said = LayerReport(Layer.INTERFACE, Verdict.UNKNOWN, "filtered", "rp_filter", discredits=discredits)
+    gone = ProbeResult(Outcome.LOST, 120)
+    events = LayerReported(110, A, 1, said), RoundClosed(130, A, 0, 0, (gone,) * 3)
+    state, _ = after(STARTED, *events)
+    track = state.evidence[A].streams[0]
+    assert [(tally.lost, tally.known, tally.fails) for tally in track.targets] == [(lost,) * 3] * 3
+    silent = RoundClosed(140, A, 0, 1, (ProbeResult(Outcome.UNKNOWN, 135),) * 3)
+    assert after(STARTED, *events, silent)[0].evidence[A].streams[0].untold == 1
+
+
 # --- a session --------------------------------------------------------------------------------------------
 
 
