@@ -260,8 +260,9 @@ class Show:
 
     async def _stop(self, life: Life, after_us: int) -> None:
         await life.stop()
-        self._life = None
-        self._again(after_us)
+        if self._life is life:  # and was not killed while it stopped
+            self._life = None
+            self._again(after_us)
 
     def _again(self, after_us: int) -> None:
         now_us = self._stage.clock.monotonic_us() - self._stage.begin_us

@@ -8,7 +8,7 @@ from dataclasses import replace
 from wgfo.daemon.records import Opened, Record, Stepped
 from wgfo.engine import engine
 from wgfo.engine.decisions import Switch
-from wgfo.engine.engine import GroupState
+from wgfo.engine.engine import GroupState, Step
 from wgfo.engine.events import RoundClosed, SessionStarted
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.selection import AUTOMATIC
@@ -42,7 +42,7 @@ def replay(records: Sequence[Record]) -> list[str]:
             )
             break
         if isinstance(record.event, RoundClosed) and number % EVERY_ROUND == 0:
-            problems += _monotone(policy, before, record.event, record)
+            problems += _monotone(policy, before, record.event, made)
         states[record.group] = made.state
     return problems[:5]
 
@@ -52,13 +52,16 @@ def _unhurried(state: GroupState) -> GroupState:
     return replace(state, quiet_until_us=-1, judged_until_us=-1)
 
 
-def _monotone(policy: GroupPolicy, before: GroupState, event: RoundClosed, record: Stepped) -> list[str]:
+def _monotone(policy: GroupPolicy, before: GroupState, event: RoundClosed, done: Step) -> list[str]:
     """I16: worse on a standby, or better on the active path, must not move anything.
 
-    What an operator asked for and had to wait, because nothing was to be decided while isolated, is another thing.
+    What an operator asked for and had to wait, because nothing was to be decided while isolated, is another thing;
+    and a path that is dead, and waits for proof, may well be left for another fault if it is better than that.
     """
     desired = before.selection.desired
-    if desired is None or any(isinstance(one, Switch) for one in record.decisions):
+    if desired is None or any(isinstance(one, Switch) for one in done.decisions):
+        return []
+    if event.path == desired and done.state.judgements[desired].failing:
         return []
     other = _turned(event, Outcome.OK if event.path == desired else Outcome.LOST)
     made = engine.step(policy, before, other)
