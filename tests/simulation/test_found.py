@@ -25,6 +25,7 @@ FOUND = {
     "an outage in rounds that the desired path did not probe": 307048,
     "a class answers before the controller is told that it is isolated no more": 1113562,
     "the desired path answers once, what both lost is left out still": 706632,
+    "a class fails, and a small packet passes": 1179776,
     "a dead path without proof would be left for its losses if it were better": 1154376,
     "killed while it stops": 1158800,
     "strict filtering is mended before a round closes that was lost under it": 1124728,

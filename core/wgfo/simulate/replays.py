@@ -10,6 +10,8 @@ from wgfo.engine import engine
 from wgfo.engine.decisions import Switch
 from wgfo.engine.engine import GroupState, Step
 from wgfo.engine.events import RoundClosed, SessionStarted
+from wgfo.engine.faults import FaultRule
+from wgfo.engine.judgement import Judgement
 from wgfo.engine.policy import GroupPolicy
 from wgfo.engine.selection import AUTOMATIC
 from wgfo.model import GroupName, Outcome, ProbeResult
@@ -55,22 +57,32 @@ def _unhurried(state: GroupState) -> GroupState:
 def _monotone(policy: GroupPolicy, before: GroupState, event: RoundClosed, done: Step) -> list[str]:
     """I16: worse on a standby, or better on the active path, must not move anything.
 
-    What an operator asked for and had to wait, because nothing was to be decided while isolated, is another thing;
-    and a path that is dead, and waits for proof, may well be left for another fault if it is better than that.
+    What an operator asked for and had to wait, because nothing was to be decided while isolated, is another thing.
     """
     desired = before.selection.desired
     if desired is None or any(isinstance(one, Switch) for one in done.decisions):
         return []
-    if event.path == desired and done.state.judgements[desired].failing:
-        return []
-    other = _turned(event, Outcome.OK if event.path == desired else Outcome.LOST)
+    better = event.path == desired
+    other = _turned(event, Outcome.OK if better else Outcome.LOST)
     made = engine.step(policy, before, other)
     moves = [one for one in made.decisions if isinstance(one, Switch) and one.rule in AUTOMATIC]
-    word = "better" if event.path == desired else "worse"
+    if better and _left_for_another(done.state.judgements[desired], made.state.judgements[desired]):
+        return []
+    word = "better" if better else "worse"
     return [
         f"I16: had round {event.round} of {event.path} gone {word}, {one.source} -> {one.target} by {one.rule}"
         for one in moves
     ]
+
+
+def _left_for_another(was: Judgement, better: Judgement) -> bool:
+    """Whether a path that is better may well be left, for a fault that the better round does not speak against.
+
+    A path that is dead, and waits for proof, shows its other faults when it is not; and of a class that fails, that
+    small packets pass is a part.
+    """
+    by_class = better.fault is not None and better.fault.rule is FaultRule.CLASS
+    return was.failing or by_class
 
 
 def _turned(event: RoundClosed, outcome: Outcome) -> RoundClosed:
