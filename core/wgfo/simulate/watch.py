@@ -43,13 +43,11 @@ from wgfo.model import (
     SetObservation,
 )
 from wgfo.simulate.memory import Memory, PathWatch, SetWatch
-from wgfo.simulate.plan import Fault
+from wgfo.simulate.outages import SLACK_US, Outages
 from wgfo.simulate.proof import unproved
 from wgfo.simulate.truth import OUTAGES, Truth
 
 _S: Final = 1_000_000
-SLACK_US: Final = 150_000
-"""For the stagger of a round and the turns of the loop."""
 STORED_US: Final = 50_000
 """A switch is stored before it is written; who dies this soon after it may not have come to that."""
 AUTOMATIC: Final = frozenset({Rule.SIGNAL_FAIL, Rule.SIGNAL_DEGRADE, Rule.REVERT})
@@ -82,10 +80,8 @@ class GroupWatch:
         self._truth = truth
         self._broken = broken
         self._interval_us = min((one.interval_us for one in setup.policy.base_streams), default=_S)
-        self._timeout_us = max((one.timeout_us for one in setup.policy.base_streams), default=_S)
         self._fall = max((one.fall for one in setup.policy.base_streams), default=3)
-        self._pending = [] if setup.policy.leading else list(truth.outages())
-        self._under_way: list[tuple[Fault, PathName | None, int]] = []
+        self._outages = Outages(setup.policy, truth)
         self._moves_us: deque[int] = deque(maxlen=256)
         self._left: tuple[PathName | None, PathName | None] = (None, None)
         """What was desired when the last life ended, and what before where the switch may not be stored yet."""
@@ -111,7 +107,7 @@ class GroupWatch:
             unstored = self.moved_within(STORED_US)
             self._left = (self._m.desired, self._m.came_from if unstored else None)
         self._m = self._nothing()
-        self._under_way.clear()
+        self._outages.forget()
 
     def moved_within(self, span_us: int) -> bool:
         """Whether the desired path changed lately, or a session began: it brings the routes to what is stored."""
@@ -147,8 +143,9 @@ class GroupWatch:
             self._check_forced()
         if self._m.desired is not None:
             self._check_alarmed()
-        if self._pending or self._under_way:
-            self._check_outages()
+        if self._outages:
+            for text in self._outages.overdue(self._m, self._now_us, excused=self._held):
+                self._broken("I17", text)
 
     # --- what goes in -------------------------------------------------------------------------------------
 
@@ -396,6 +393,9 @@ class GroupWatch:
         """Return why nothing may be decided or written, for certain; empty if it may."""
         return self._frozen_by([stream.index for stream in self._policy.streams])
 
+    def _held(self) -> bool:
+        return bool(self._m.overrides) or self._may_be_frozen()
+
     def _may_be_frozen(self) -> bool:
         """Whether it would be right to decide nothing: no other class speaks for the base class."""
         return bool(self._frozen_by([stream.index for stream in self._policy.base_streams]))
@@ -436,44 +436,6 @@ class GroupWatch:
                     "I8", f"{set_id} is out of step since {self._now_us - one.out_us} us, without alarm"
                 )
                 one.out_us = None
-
-    def _check_outages(self) -> None:
-        """I17: a blackout with a usable standby is decided by the deadline."""
-        for fault in [one for one in self._pending if self._truth.begins_us(one) <= self._now_us]:
-            self._pending.remove(fault)
-            self._under_way.append((fault, self._m.desired, self._m.epoch))
-        limit_us = self._fall * self._interval_us + self._timeout_us + SLACK_US
-        for fault, desired, epoch in list(self._under_way):
-            since_us = self._truth.begins_us(fault)
-            if self._m.epoch > epoch or desired != fault.paths[0]:
-                self._under_way.remove((fault, desired, epoch))
-            elif self._now_us > since_us + limit_us:
-                self._under_way.remove((fault, desired, epoch))
-                self._check_outage(fault, since_us, since_us + limit_us)
-
-    def _check_outage(self, fault: Fault, since_us: int, by_us: int) -> None:
-        path = fault.paths[0]
-        before_us = since_us - 45 * _S
-        calm = self._truth.undisturbed(before_us, by_us) and before_us > self._m.begun_us
-        alone = self._truth.touching(path, before_us, by_us) == [fault]
-        lasted = self._truth.lasted_us(fault, by_us) >= by_us - since_us
-        if (
-            not (calm and alone and lasted)
-            or self._m.overrides
-            or self._may_be_frozen()
-            or self._policy.hold_off_us
-        ):
-            return
-        ready = [
-            other
-            for other, watch in self._m.paths.items()
-            if other != path
-            and watch.state is PathState.UP
-            and not self._truth.touching(other, before_us, by_us)
-        ]
-        if ready:
-            self._broken("I17", f"{path} is out since {(self._now_us - since_us) / _S:.3f} s, {ready[0]} stands, "
-                                "and nothing is decided")  # fmt: skip
 
 
 TAKERS: Final[Mapping[type, Callable[[GroupWatch, Event], None]]] = {
