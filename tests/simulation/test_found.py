@@ -24,7 +24,7 @@ FOUND = {
     "a third path that gets worse makes the preferred one look better": 305800,
     "an outage in rounds that the desired path did not probe": 307048,
     "a class answers before the controller is told that it is isolated no more": 1113562,
-    "the desired path answers once, what both lost is left out still": 706632,
+    "an answer of the desired path made the other rise": 706632,
     "a class fails, and a small packet passes": 1179776,
     "a dead path without proof would be left for its losses if it were better": 1154376,
     "killed while it stops": 1158800,

@@ -63,9 +63,8 @@ def test_a_broken_provider_fails_the_tests_of_its_rule_and_no_others(
     case: Case, failed: dict[str, set[str]], tmp_path: Path
 ) -> None:
     fails = failed.get(case.name, set())
-    if (
-        fails != case.fails
-    ):  # eight at once starve each other on a busy machine: what counts is the case alone
+    if fails != case.fails:
+        # eight at once starve each other on a busy machine: what counts is the case alone
         report = tmp_path / "alone.xml"
         fails = ended(started([case.name], report), report)[case.name]
     assert fails == case.fails

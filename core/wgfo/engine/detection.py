@@ -10,7 +10,6 @@ Words: semantics.md, "Health"; the blackout rule is bounded as in RFC 5880, 6.8.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from wgfo.engine import handshake as hs
 from wgfo.engine import window
@@ -20,8 +19,6 @@ from wgfo.engine.policy import STALL_INTERVALS, GroupPolicy, PathPolicy, StreamP
 from wgfo.engine.values import replace
 from wgfo.engine.window import Tally
 from wgfo.model import LayerReport, Outcome, ProbeResult, Verdict
-
-_FOR_EVER_US: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ def round_doubted(policy: GroupPolicy, evidence: PathEvidence, event: RoundClose
 
     What was lost is unknown, and what was answered before it is of another time: the running series begins anew.
     """
-    until_us = _doubted_until_us(policy, evidence)
+    until_us = _doubted_until_us(policy, evidence, event)
     results = tuple(_doubted(result, until_us) for result in event.results)
     believed = replace(event, results=results, anchor=event.anchor and _doubted(event.anchor, until_us))
     closed = round_closed(policy, evidence, believed)
@@ -119,15 +116,15 @@ def round_doubted(policy: GroupPolicy, evidence: PathEvidence, event: RoundClose
 
 def doubtful(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> bool:
     """Whether the round lost what may have been answered: probes that were sent while replies were filtered."""
-    until_us = _doubted_until_us(policy, evidence)
+    until_us = _doubted_until_us(policy, evidence, event)
     if until_us < 0:
         return False
     told = (*event.results, event.anchor) if event.anchor is not None else event.results
     return any(_doubted(result, until_us) is not result for result in told)
 
 
-def _doubted_until_us(policy: GroupPolicy, evidence: PathEvidence) -> int:
-    return _FOR_EVER_US if discredited(policy, evidence) else evidence.discredited_until_us
+def _doubted_until_us(policy: GroupPolicy, evidence: PathEvidence, event: RoundClosed) -> int:
+    return event.at_us if discredited(policy, evidence) else evidence.discredited_until_us
 
 
 def _doubted(result: ProbeResult, until_us: int) -> ProbeResult:

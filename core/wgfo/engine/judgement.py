@@ -10,7 +10,7 @@ Words: semantics.md, "Health" and "Recovery".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,7 +21,6 @@ from wgfo.engine.events import RoundClosed
 from wgfo.engine.faults import Comparison, Fault, FaultRule, Scene
 from wgfo.engine.policy import GroupPolicy, PathPolicy, StreamPolicy
 from wgfo.engine.values import replace
-from wgfo.engine.window import Tally
 from wgfo.model import Outcome, PathName, PathState, ProbeResult
 
 
@@ -314,39 +313,36 @@ def loss_to_return(scene: Scene, name: PathName) -> tuple[int, int]:
 def _loss_beyond(
     scene: Scene, name: PathName, others: Sequence[PathEvidence], span_us: int
 ) -> tuple[int, int]:
-    def beyond(stream: StreamPolicy, place: int, rounds: int, tally: Tally) -> int:
-        if not stream.targets:
-            return window.lost_beyond(tally, (), rounds)
-        tracks = [(there.streams[stream.index], detection.rounds_alive(there, stream)) for there in others]
-        return window.lost_beyond(tally, [(track.targets[place], alive) for track, alive in tracks], rounds)
-
-    return _lost(scene, name, span_us, beyond)
+    lost = possible = 0
+    for stream in scene.policy.base_streams:
+        rounds = detection.rounds_in(stream, span_us)
+        tallies = detection.tallies(scene.evidence[name], stream)
+        possible += rounds * len(tallies)
+        if not any(window.recent(tally.lost, rounds) for tally in tallies):
+            continue
+        tracks = [
+            (there.streams[stream.index].targets, detection.rounds_alive(there, stream)) for there in others
+        ]
+        for place, tally in enumerate(tallies):
+            same = [(targets[place], alive) for targets, alive in tracks if targets]
+            lost += window.lost_beyond(tally, same, rounds)
+    return lost, max(1, possible)
 
 
 def own_loss_over(scene: Scene, name: PathName, span_us: int) -> tuple[int, int]:
     """Return probes lost and possible as they look now, for people: all but what every living path lost alike."""
-    living = scene.living(name)
-
-    def own(stream: StreamPolicy, place: int, rounds: int, tally: Tally) -> int:
-        if not living or not stream.targets:
-            return window.lost_beyond(tally, (), rounds)
-        others = (there.streams[stream.index].targets[place] for _, there in living)
-        return max(window.own_losses(tally, other, rounds) for other in others)
-
-    return _lost(scene, name, span_us, own)
-
-
-def _lost(
-    scene: Scene, name: PathName, span_us: int, count: Callable[[StreamPolicy, int, int, Tally], int]
-) -> tuple[int, int]:
-    """Return probes lost over a span, counted where any was lost, and possible."""
     lost = possible = 0
+    living = [evidence for _, evidence in scene.living(name)]
     for stream in scene.policy.base_streams:
         rounds = detection.rounds_in(stream, span_us)
         for place, tally in enumerate(detection.tallies(scene.evidence[name], stream)):
-            if window.recent(tally.lost, rounds):
-                lost += count(stream, place, rounds, tally)
             possible += rounds
+            bits = window.recent(tally.lost, rounds)
+            if bits and living and stream.targets:
+                others = (there.streams[stream.index].targets[place] for there in living)
+                lost += max(window.own_losses(tally, other, rounds) for other in others)
+            else:
+                lost += bits.bit_count()
     return lost, max(1, possible)
 
 

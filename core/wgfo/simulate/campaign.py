@@ -282,9 +282,7 @@ def _troubles(luck: Random, shape: Shape, active_us: int) -> list[Trouble]:
         if kind in (TroubleKind.STALE, TroubleKind.REGRESSING):
             by_us = luck.choice((_S // 2, 2 * _S))
         if provider == "linux" and kind is TroubleKind.SLOW:
-            by_us = min(
-                by_us, _S // 2
-            )  # a kernel declares no late writes: it never takes as long as a deadline
+            by_us = min(by_us, _S // 2)  # it declares no late writes: never as long as its deadline
         retry_us = luck.choice((0, 1, 5, 20)) * _S
         percent = luck.choice((30, 100, 100))
         span = _span(luck, active_us)

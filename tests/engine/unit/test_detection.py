@@ -323,7 +323,8 @@ def test_of_a_round_that_is_half_in_doubt_the_other_half_counts() -> None:
         (0, 0, 0),
         (1, 1, 2),
     ]
-    assert (track.anchor.lost, track.anchor.fails) == (0b11, 2) if track.anchor else False
+    assert track.anchor is not None
+    assert (track.anchor.lost, track.anchor.fails) == (0b11, 2)
 
 
 def test_a_stream_is_mute_after_five_rounds_running_that_told_nothing() -> None:

@@ -30,6 +30,7 @@ GROUP = policy(
 )
 NOW = seconds(20)
 GOOD = "oooooooooo oooooooooo oooooooooo oo oo"
+DARK = "oxxoooo oxxoooo oxxoooo"
 CUT = "ooooooxxxx ooooooxxxx ooooooxxxx oo oo"
 WAS_UP = Judgement(PathState.UP, 5, clean=7, restore=Restore.GOOD)
 OLD_CUT = Fault(FaultRule.BLACKOUT, "was dead", 3)
@@ -667,21 +668,11 @@ def test_of_several_paths_the_one_that_loses_least_is_compared_with() -> None:
     [
         ("oxxoooo ooooooo o", "ooooooo ooooooo o", "ooooooo ooooooo o", 2),
         ("oxxoooo ooooooo o", "oxxoooo ooooooo o", "oxxoooo ooooooo o", 0),
-        (
-            "oxxoooo ooooooo o",
-            "oxxoooo oxxoooo oxxoooo",
-            "oxxoooo oxxoooo oxxoooo",
-            2,
-        ),  # all of them were dark
-        ("oxxoooo ooooooo o", "oxxoooo oxxoooo ooooooo", "oxxoooo oxxoooo oxxoooo", 0),  # a gateway answered
-        ("oxxoooo ooooooo o", "oxxoooo oxxoooo oxxoooo", "oxxoooo ooooooo ooooooo", 0),
+        ("oxxoooo ooooooo o", DARK, DARK, 2),
+        ("oxxoooo ooooooo o", "oxxoooo oxxoooo ooooooo", DARK, 0),  # its far gateway answered
+        ("oxxoooo ooooooo o", DARK, "oxxoooo ooooooo ooooooo", 0),
         ("oxxoooo ooooooo o", "oxxoooo ooooooo ooooooo", "xxxxxxx xxxxxxx xxxxxxx", 0),
-        (
-            "oxxoooo oxxoooo o",
-            "oxxoooo oxxoooo oxxooox",
-            "oxxoooo oxxoooo oxxoooo",
-            4,
-        ),  # that they live now is no excuse
+        ("oxxoooo oxxoooo o", "oxxoooo oxxoooo oxxooox", DARK, 4),  # that they live now is no excuse
         ("oxoxoox oxoxoox o", "???oxx? ???oxx? -", "? ? -", 6),
     ],
 )
@@ -706,6 +697,13 @@ def test_the_two_losses_have_a_window_each() -> None:
     now = scene("xoooooxooo oooooooooo o", rules=rules)
     assert judgement.loss_to_rise(now, A) == (2, 20)
     assert judgement.loss_to_return(now, A) == (1, 10)
+
+
+def test_losses_of_every_base_stream_count_against_rising() -> None:
+    two = replace(GROUP, streams=(stream(targets=("t1",)), stream(1, targets=("t1",))))
+    now = scene("ooooo o oxxoo", "ooooo o ooooo", "ooooo o ooooo", rules=two)
+    assert judgement.loss_to_rise(now, A) == (2, 20)
+    assert judgement.loss_to_rise(scene(rules=policy(streams=(), sources=())), A) == (0, 1)
 
 
 def test_a_lone_anchor_loses_for_its_path() -> None:
